@@ -92,8 +92,9 @@ def write(tags: tuple[Tag, ...], *, mark_ttl: float) -> Steps[None]:
     after RESOLVE: its acknowledgement may be what was lost. Nothing else leaves them after COMMIT.
     """
     token = cast("str", (yield wishes.NewToken()))
-    marked = yield from _mark(tags, token, mark_ttl=mark_ttl)
+    marked = False
     try:
+        marked = yield from _mark(tags, token, mark_ttl=mark_ttl)
         yield wishes.Commit()
     finally:
         yield from _resolve(tags, token, marked=marked)
@@ -111,11 +112,7 @@ def _mark(tags: tuple[Tag, ...], token: str, *, mark_ttl: float) -> Steps[bool]:
         if cast("float", (yield wishes.MarkAge())) > mark_ttl / 4:
             yield wishes.Mark(tags, token)                          # a slow answer or a suspended process has eaten the mark's life
     except StoreError as error:
-        try:
-            yield wishes.Unmarked(tags, token, error)
-        except BaseException:
-            yield from _resolve(tags, token, marked=False)          # refused; the MARK may have arrived
-            raise
+        yield wishes.Unmarked(tags, token, error)
         return False
     return True
 

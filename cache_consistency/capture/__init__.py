@@ -1,0 +1,1 @@
+"""What SQL means: writes become tags, reads become tags. ``hooks/`` is the only place that replaces anything of Django."""

@@ -1,0 +1,35 @@
+"""Telling others, once tags have new versions: the counters, and the signal for those who listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cache_consistency import events
+from cache_consistency.declare import tracked
+from cache_consistency.invalidation.signals import entries_invalidated
+from cache_consistency.protocol.tags import Tag, parts
+
+
+def announce(tags: Iterable[Tag], *, reason: str, using: str) -> None:
+    """Count what was invalidated, and send `entries_invalidated` once for each model."""
+    events.count("invalidation", using, reason)
+    if not entries_invalidated.receivers:
+        return
+    by_table: dict[str, list[Tag]] = {}
+    named = {_named(table): table for table in tracked.tables()}
+    for tag in tags:
+        by_table.setdefault(parts(tag).table, []).append(tag)
+    for name, of_table in by_table.items():
+        found = tracked.table(named.get(name, name))
+        if found is None or found.model is None:
+            continue
+        answers = entries_invalidated.send_robust(sender=found.model, tags=tuple(of_table), reason=reason, using=using)
+        for receiver, answer in answers:
+            if isinstance(answer, Exception):
+                events.emit(events.Event("receiver_error", found.model._meta.label, type(answer).__name__))
+                events.logger.error("a receiver of entries_invalidated failed: %r", receiver, exc_info=answer)
+
+
+def _named(table: str) -> str:
+    from cache_consistency.protocol.tags import name_text
+    return name_text(table)

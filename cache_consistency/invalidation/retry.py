@@ -1,0 +1,120 @@
+"""
+What is owed to the store: RESOLVEs that got no answer.
+
+They wait in a bounded queue of this process and are tried again by a thread that is started when there is something to do and ends when
+there is nothing left. Too many of them become one: a new epoch, which invalidates everything. What a process that dies takes with it is
+said in ``docs/guarantees.md``. Until they are paid, this process does not read the tables concerned from the cache.
+"""
+
+from __future__ import annotations
+
+import atexit
+import collections
+import dataclasses
+import os
+import threading
+
+from cache_consistency import events
+from cache_consistency.capture import state
+from cache_consistency.exceptions import StoreError
+from cache_consistency.protocol.tags import Tag
+from cache_consistency.stores.base import Store
+
+CAPACITY = 1_000
+"""RESOLVEs that are remembered one by one."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Debt:
+    """One RESOLVE that is owed."""
+
+    store: Store
+    tags: tuple[Tag, ...]
+    token: str
+    tables: frozenset[str]
+
+
+class RetryQueue:
+    """The debts of one process."""
+
+    def __init__(self) -> None:
+        self._debts: collections.deque[Debt] = collections.deque()
+        self._everything: Store | None = None
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+
+    def owe(self, debt: Debt) -> None:
+        """Take a debt on; it is paid as soon as the store answers again."""
+        state.withhold(debt.tables)
+        with self._lock:
+            if len(self._debts) >= CAPACITY:
+                self._everything = debt.store
+                events.warn_once("retry_overflow", "more than %d invalidations wait for the store: all entries will be given up", CAPACITY)
+            self._debts.append(debt)
+            if self._everything is not None:
+                while len(self._debts) > CAPACITY:
+                    self._debts.popleft()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="cache_consistency-retry", daemon=True)
+                self._thread.start()
+
+    def waiting(self) -> int:
+        """Return how many RESOLVEs are owed."""
+        return len(self._debts) + (self._everything is not None)
+
+    def pay(self) -> bool:
+        """Try all of them once, now; return whether nothing is owed any more."""
+        while True:
+            with self._lock:
+                store, debt = self._everything, self._debts[0] if self._debts else None
+            if store is None and debt is None:
+                return True
+            try:
+                if store is not None:
+                    store.new_epoch()
+                elif debt is not None:
+                    debt.store.resolve(debt.tags, debt.token)
+            except StoreError:
+                return False
+            self._paid(store, debt)
+
+    def _paid(self, store: Store | None, debt: Debt | None) -> None:
+        with self._lock:
+            if store is not None:
+                self._everything = None
+            elif debt is not None and self._debts and self._debts[0] is debt:
+                self._debts.popleft()
+            state.release(debt.tables if debt else (), still=frozenset(t for d in self._debts for t in d.tables))
+        events.count("retry", "", "epoch" if store is not None else "resolved")
+
+    def _work(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            if self.pay():
+                with self._lock:
+                    if not self._debts and self._everything is None:
+                        self._thread = None
+                        return
+                continue
+            self._wake.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def forget(self) -> None:
+        """Drop everything: a forked child owes nothing, its parent does."""
+        self.__init__()                                             # type: ignore[misc]
+        state.release((), still=frozenset())
+
+
+queue = RetryQueue()
+
+
+@atexit.register
+def _last_try() -> None:
+    if queue.waiting() and not queue.pay():
+        events.logger.error("the process ends owing the store %d invalidations", queue.waiting())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=queue.forget)

@@ -1,0 +1,116 @@
+"""
+The service: brackets every commit that touched tracked tables with MARK and RESOLVE.
+
+Until there is an outbox, a writer that cannot reach the store commits all the same and owes the RESOLVE in this process: readers may see
+the past until it is paid, and for good only until the entry's TTL if the process dies first.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cache_consistency import events, stores
+from cache_consistency.conf import app_settings
+from cache_consistency.declare import tracked
+from cache_consistency.invalidation.announce import announce
+from cache_consistency.invalidation.retry import Debt, queue
+from cache_consistency.protocol import wishes
+from cache_consistency.protocol.drivers import run
+from cache_consistency.protocol.steps import touch, write
+from cache_consistency.protocol.tags import Tag, name_text, parts
+from cache_consistency.protocol.wishes import Wish
+from cache_consistency.stores.base import Store
+
+
+class Service:
+    """What the capture layer hands commits to (`capture.sink.Sink`)."""
+
+    def commit(self, connection: Any, tags: frozenset[Tag], commit: Callable[[], None]) -> None:
+        """
+        Commit, bracketed.
+
+        :param commit: does the real COMMIT; what it raises leaves here unchanged, nothing else does after it ran.
+        """
+        store = stores.current()
+        if store is None or not tags:
+            commit()
+            return
+        run(write(tuple(tags), mark_ttl=app_settings().MARK_TTL), _WriteShell(store, commit))
+        announce(tags, reason="commit", using=connection.alias)
+
+
+def renew(tags: Iterable[Tag], *, reason: str, using: str) -> None:
+    """Give ``tags`` new versions now, outside any transaction; a store that is away is owed it."""
+    store, wanted = stores.current(), tuple(dict.fromkeys(tags))
+    if store is not None and wanted:
+        run(touch(wanted), _WriteShell(store, _nothing))
+        announce(wanted, reason=reason, using=using)
+
+
+def _nothing() -> None:
+    raise AssertionError("no COMMIT belongs to this")
+
+
+class _WriteShell:
+    """Answers the wishes of one WRITE."""
+
+    __slots__ = ("commit", "sent", "store")
+
+    def __init__(self, store: Store, commit: Callable[[], None]) -> None:
+        self.store = store
+        self.commit = commit
+        self.sent = 0.0
+
+    def __call__(self, wish: Wish) -> Any:
+        return _ANSWERS[wish.__class__](self, wish)
+
+    def token(self, wish: wishes.NewToken) -> str:
+        return secrets.token_hex(12)
+
+    def mark(self, wish: wishes.Mark) -> None:
+        self.sent = time.monotonic()
+        self.store.mark(wish.tags, wish.token, ttl=app_settings().MARK_TTL)
+
+    def age(self, wish: wishes.MarkAge) -> float:
+        return time.monotonic() - self.sent
+
+    def do_commit(self, wish: wishes.Commit) -> None:
+        self.commit()
+
+    def resolve(self, wish: wishes.Resolve) -> int:
+        return self.store.resolve(wish.tags, wish.token)
+
+    def unmarked(self, wish: wishes.Unmarked) -> None:
+        events.emit(events.Event("unmarked", "", type(wish.error).__name__, {"tags": len(wish.tags), "error": str(wish.error)}))
+        events.warn_once("unmarked", "a transaction commits without its mark, for the store is away: %s", wish.error)
+
+    def owe(self, wish: wishes.Owe) -> None:
+        events.emit(events.Event("owed", "", "marked" if wish.marked else "unmarked", {"tags": len(wish.tags)}))
+        queue.owe(Debt(self.store, wish.tags, wish.token, _tables(wish.tags)))
+
+    def lost_marks(self, wish: wishes.LostMarks) -> None:
+        if time.monotonic() - self.sent < app_settings().MARK_TTL:
+            events.emit(events.Event("lost_marks", "", "", {"expected": wish.expected, "found": wish.found}))
+            events.warn_once("lost_marks", "somebody deletes or evicts pending tags: %d of %d stood", wish.found, wish.expected)
+
+
+_ANSWERS: dict[type[Wish], Callable[[_WriteShell, Any], Any]] = {
+    wishes.NewToken: _WriteShell.token,
+    wishes.Mark: _WriteShell.mark,
+    wishes.MarkAge: _WriteShell.age,
+    wishes.Commit: _WriteShell.do_commit,
+    wishes.Resolve: _WriteShell.resolve,
+    wishes.Unmarked: _WriteShell.unmarked,
+    wishes.Owe: _WriteShell.owe,
+    wishes.LostMarks: _WriteShell.lost_marks,
+}
+
+
+def _tables(tags: tuple[Tag, ...]) -> frozenset[str]:
+    named = {name_text(table): table for table in tracked.tables()}
+    return frozenset(named.get(parts(tag).table, parts(tag).table) for tag in tags)
+
+

@@ -1,0 +1,1 @@
+"""Every way to read through the cache."""

@@ -1,0 +1,146 @@
+"""
+``get`` and ``get_many`` by pk or lookup, on a path that builds no SQL on a hit.
+
+What an answer holds: the rows (none, one, or as many as Django itself would fetch to complain), so that "there is no such row" is an
+answer like any other, and freed by the insert that makes it wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.db.models.query import MAX_GET_RESULTS
+
+from cache_consistency import events
+from cache_consistency.exceptions import CodecError, CorruptEntry
+from cache_consistency.protocol.entries import Miss
+from cache_consistency.protocol.questions import Answers, Loaded, Payload
+from cache_consistency.protocol.steps import fetch, fetch_many
+from cache_consistency.protocol.tags import InexactValue
+from cache_consistency.reading.plans import Lookup, Plan
+from cache_consistency.reading.shadow import compare, shadowing
+from cache_consistency.reading.shell import ReadShell, drive, serving_store
+
+
+class NotByLookup(Exception):
+    """This get cannot be answered on the short path; the queryset does it."""
+
+
+def get_instance(plan: Plan, connection: Any, lookup: Lookup, value: object) -> Model:
+    """
+    Return the one row whose lookup equals ``value``.
+
+    :raises NotByLookup: the value is not one for the short path, or this connection must ask the database now.
+    :raises DoesNotExist, MultipleObjectsReturned: of the model, as Django.
+    """
+    store = serving_store(connection, plan.tables, plan.label)
+    if store is None:
+        raise NotByLookup
+    try:
+        question = plan.question(connection, lookup, lookup.prepare(value))
+    except (InexactValue, TypeError, ValueError) as error:
+        raise NotByLookup from error                                # the queryset raises what Django raises
+    loader = _Loader(plan, connection, lookup, [value])
+    shell = ReadShell(store, connection, tables=plan.tables, label=plan.label, load=loader)
+    answer = drive(fetch(question, plan.keyspace.epoch, ttl=plan.policy.ttl), shell)
+    if shadowing():
+        compare(shell, question, answer)
+        raise NotByLookup
+    if answer.__class__ is bytes:
+        try:
+            return _only(plan, plan.codec.decode(answer), connection.alias)
+        except CorruptEntry:
+            events.count("miss", plan.label, Miss.CORRUPT)
+            raise NotByLookup from None
+    return _only(plan, answer.value[0], connection.alias)
+
+
+def get_many(plan: Plan, connection: Any, pks: Sequence[object]) -> dict[Any, Model]:
+    """
+    Return ``{pk: instance}`` for those of n pks that there are, in the order asked, with at most one query.
+
+    :raises NotByLookup: as `get_instance`.
+    """
+    lookup = plan.lookups.get("pk")
+    store = serving_store(connection, plan.tables, plan.label)
+    if lookup is None or store is None or shadowing():
+        raise NotByLookup
+    try:
+        prepared = list(dict.fromkeys(lookup.prepare(pk) for pk in pks))
+        questions = [plan.question(connection, lookup, pk) for pk in prepared]
+    except (InexactValue, TypeError, ValueError) as error:
+        raise NotByLookup from error
+    loader = _Loader(plan, connection, lookup, prepared)
+    shell = ReadShell(store, connection, tables=plan.tables, label=plan.label, load=loader)
+    answers: Answers = drive(fetch_many(questions, plan.keyspace.epoch, ttl=plan.policy.ttl), shell)
+    events.count("hit", plan.label, "", len(questions) - len(answers.wanted))
+    return _assemble(plan, answers, connection.alias)
+
+
+def _assemble(plan: Plan, answers: Answers, alias: str) -> dict[Any, Model]:
+    asked = dict(zip(answers.wanted, answers.loaded.value, strict=True)) if answers.loaded else {}
+    found = {}
+    for index, payload in enumerate(answers.payloads):
+        try:
+            rows = plan.codec.decode(payload) if payload is not None else asked[index]
+        except CorruptEntry:
+            events.count("miss", plan.label, Miss.CORRUPT)
+            raise NotByLookup from None
+        for instance in plan.codec.build_many(rows, db=alias):
+            found[instance.pk] = instance
+    return found
+
+
+def _only(plan: Plan, rows: Sequence[Any], alias: str) -> Model:
+    if len(rows) == 1:
+        return plan.codec.build(rows[0], db=alias)
+    name, model = plan.model._meta.object_name, plan.model
+    if not rows:
+        raise model.DoesNotExist(f"{name} matching query does not exist.")
+    count = len(rows) if len(rows) < MAX_GET_RESULTS else f"more than {MAX_GET_RESULTS - 1}"
+    raise model.MultipleObjectsReturned(f"get() returned more than one {name} -- it returned {count}!")
+
+
+class _Loader:
+    """Asks the database for the rows of some of the values."""
+
+    def __init__(self, plan: Plan, connection: Any, lookup: Lookup, values: Sequence[object]) -> None:
+        self.plan = plan
+        self.connection = connection
+        self.lookup = lookup
+        self.values = values
+
+    def __call__(self, wanted: tuple[int, ...]) -> Loaded:
+        raw = self._query([self.values[index] for index in wanted])
+        grouped = [raw] if len(wanted) == 1 else self._group(raw, wanted)
+        payloads = tuple(self._payload(rows) for rows in grouped)
+        codec = self.plan.codec
+        return Loaded([codec.decode(payload.data) for payload in payloads if payload is not None], payloads)
+
+    def _query(self, values: list[object]) -> list[tuple[Any, ...]]:
+        """Return rows as the driver gives them, columns as in ``concrete_fields``."""
+        name = self.lookup.name
+        condition = {name: values[0]} if len(values) == 1 else {f"{name}__in": values}
+        queryset: QuerySet[Model] = QuerySet(self.plan.model, using=self.connection.alias).filter(**condition).order_by()
+        query = queryset.query
+        if not self.lookup.field.unique and not self.lookup.is_pk:
+            query.set_limits(high=MAX_GET_RESULTS)
+        return [row for chunk in query.get_compiler(using=self.connection.alias).execute_sql() for row in chunk]
+
+    def _group(self, raw: Iterable[tuple[Any, ...]], wanted: tuple[int, ...]) -> list[list[tuple[Any, ...]]]:
+        codec = self.plan.codec
+        by_pk: dict[Any, list[tuple[Any, ...]]] = {}
+        for row in raw:
+            instance = codec.build(codec.decode(codec.encode([row]))[0], db=self.connection.alias)
+            by_pk.setdefault(instance.pk, []).append(row)
+        return [by_pk.get(self.values[index], []) for index in wanted]
+
+    def _payload(self, rows: list[tuple[Any, ...]]) -> Payload | None:
+        try:
+            return Payload(self.plan.codec.encode(rows), missing=not rows)
+        except CodecError as error:
+            events.count("store", self.plan.label, "unencodable")
+            events.warn_once(f"unencodable:{self.plan.label}:{error.field}", "not stored: %s", error)
+            raise NotByLookup from error

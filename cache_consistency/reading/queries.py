@@ -1,0 +1,112 @@
+"""
+`CachedQuery`: Django's ``Query``, with the cache behind the execution of what it compiles to.
+
+It works at the lowest place where a query is still a query: rows as the driver gave them are stored and given back, and everything above
+(iterables, converters, prefetching, exists, first, dates) is Django's own code. What writes, locks, explains or streams passes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet, FieldError, FullResultSet
+from django.db import connections
+from django.db.models.sql import Query
+from django.db.models.sql.compiler import SQLCompiler
+from django.db.models.sql.constants import GET_ITERATOR_CHUNK_SIZE, MULTI, SINGLE
+
+from cache_consistency.codecs.values import decode_rows, encode_rows
+from cache_consistency.reading.answers import Form, Plainly, answer, describe_sql
+
+ROWS = Form("rows1", encode_rows, decode_rows)
+"""Rows as drivers give them, which say themselves of what type they are."""
+
+
+class CachedQuery(Query):
+    """A query whose results may come from the cache; `cc_cached` is copied with it like any other attribute."""
+
+    cc_cached = True
+
+    def get_compiler(self, using: str | None = None, connection: Any = None, elide_empty: bool = True) -> SQLCompiler:
+        compiler = super().get_compiler(using=using, connection=connection, elide_empty=elide_empty)
+        if self.__class__ is CachedQuery and is_cacheable(self) and compiler.using is not None:
+            compiler.execute_sql = _CachedExecution(compiler)       # type: ignore[method-assign]
+        return compiler
+
+    def get_aggregation(self, using: str, aggregate_exprs: dict[str, Any]) -> dict[str, Any]:
+        """Answer ``count()`` and ``aggregate()``; the question is the query's SQL with the aggregates among its columns."""
+        if not aggregate_exprs or not is_cacheable(self):
+            return super().get_aggregation(using, aggregate_exprs)
+        plain = self.clone()
+        plain.cc_cached = False
+        described = _describe_aggregation(plain.clone(), using, aggregate_exprs)
+        if described is None:
+            return plain.get_aggregation(using, aggregate_exprs)
+        (sql, params), names, connection = described, tuple(aggregate_exprs), connections[using]
+        try:
+            text = describe_sql(f"aggregate {names!a}", connection, sql, params)
+            rows = answer(self, connection, text, lambda: sql, ROWS, lambda: _one_row(plain.get_aggregation(using, aggregate_exprs), names))
+        except Plainly:
+            return plain.get_aggregation(using, aggregate_exprs)
+        return dict(zip(names, rows[0], strict=True))
+
+
+def is_cacheable(query: Query) -> bool:
+    """Return whether this kind of query may be answered by the cache at all."""
+    return (
+        getattr(query, "cc_cached", False)
+        and not query.select_for_update
+        and query.explain_info is None
+        and not query.is_empty()
+    )
+
+
+def _one_row(result: dict[str, Any], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    return [tuple(result[name] for name in names)]
+
+
+def _describe_aggregation(query: CachedQuery, using: str, aggregate_exprs: dict[str, Any]) -> tuple[str, tuple[Any, ...]] | None:
+    """Compile, never to be run, a text that says which rows are aggregated, and how."""
+    try:
+        for alias, expression in aggregate_exprs.items():
+            query.add_annotation(expression, f"cc_{alias}", select=True)
+        return query.get_compiler(using).as_sql()
+    except (FieldError, EmptyResultSet, FullResultSet, ValueError, NotImplementedError):
+        return None                                                 # an aggregate of aggregates: ask the database
+
+
+class _CachedExecution:
+    """Stands in for ``compiler.execute_sql`` of one compiler."""
+
+    def __init__(self, compiler: SQLCompiler) -> None:
+        self.compiler = compiler
+        self.original = compiler.execute_sql
+
+    def __call__(self, result_type: str = MULTI, chunked_fetch: bool = False, chunk_size: int = GET_ITERATOR_CHUNK_SIZE) -> Any:
+        compiler, result_type = self.compiler, result_type or ""
+        if chunked_fetch or result_type not in (MULTI, SINGLE):
+            return self.original(result_type, chunked_fetch=chunked_fetch, chunk_size=chunk_size)
+        try:
+            sql, params = compiler.as_sql()                         # leaves select and klass_info as the iterables need them
+        except EmptyResultSet:
+            return self.original(result_type, chunk_size=chunk_size)
+        try:
+            text = describe_sql(result_type, compiler.connection, sql, params)
+            rows = answer(compiler.query, compiler.connection, text, lambda: sql, ROWS, lambda: self._run(result_type, chunk_size))
+        except Plainly:
+            return self.original(result_type, chunk_size=chunk_size)
+        if result_type == SINGLE:
+            return rows[0] if rows else None
+        return [rows] if rows else []
+
+    def _run(self, result_type: str, chunk_size: int) -> list[tuple[Any, ...]]:
+        found = self.original(result_type, chunk_size=chunk_size)
+        if result_type == SINGLE:
+            return [] if found is None else [tuple(found)]
+        return list(_flat(found))
+
+
+def _flat(chunks: Any) -> Iterator[tuple[Any, ...]]:
+    for chunk in chunks:
+        yield from (tuple(row) for row in chunk)

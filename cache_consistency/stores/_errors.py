@@ -1,0 +1,31 @@
+"""The one place that knows the driver's errors: what they are called there, and what they mean to us."""
+
+from __future__ import annotations
+
+import redis
+
+from cache_consistency.exceptions import StoreError, StoreRefused, StoreTimeout, StoreUnavailable
+
+DRIVER_ERRORS: tuple[type[Exception], ...] = (redis.RedisError, OSError)
+"""Whatever a command may raise that is the store's fault."""
+LOST: tuple[type[Exception], ...] = (redis.ConnectionError, ConnectionError)
+"""The connection is gone: nobody will answer on it. A timeout is not among them."""
+REPLIES: tuple[type[Exception], ...] = (redis.ResponseError,)
+"""The server answered with an error, and the connection goes on."""
+NO_SCRIPT: tuple[type[Exception], ...] = (redis.exceptions.NoScriptError,)
+
+_NOT_NOW = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ")
+_REFUSED = (redis.AuthenticationError, redis.exceptions.AuthorizationError, redis.DataError)
+
+
+def translate(error: Exception, where: str) -> StoreError:
+    """
+    Return our error for one of `DRIVER_ERRORS`, to be raised ``from`` it.
+
+    :param where: alias and address of the store, without credentials.
+    """
+    if isinstance(error, (redis.TimeoutError, TimeoutError)):
+        return StoreTimeout(f"store {where}: {error}")
+    if isinstance(error, _REFUSED) or (isinstance(error, redis.ResponseError) and not str(error).startswith(_NOT_NOW)):
+        return StoreRefused(f"store {where} refused: {error}")
+    return StoreUnavailable(f"store {where}: {error}")

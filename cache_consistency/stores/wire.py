@@ -1,0 +1,34 @@
+"""Commands as bytes. The generic packer of the driver encodes and measures every part on its own; ours are ASCII texts, joined once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def mget(keys: Sequence[str]) -> bytes:
+    """
+    Pack ``MGET keys``.
+
+    :raises UnicodeEncodeError: a key is not ASCII; nothing was sent.
+    """
+    parts = [f"*{len(keys) + 1}\r\n$4\r\nMGET\r\n"]
+    parts += [f"${len(key)}\r\n{key}\r\n" for key in keys]
+    return "".join(parts).encode("ascii")
+
+
+def command(*words: str) -> bytes:
+    """Pack one command of ASCII words."""
+    return (f"*{len(words)}\r\n" + "".join([f"${len(word)}\r\n{word}\r\n" for word in words])).encode("ascii")
+
+
+def text_command(words: Iterable[str]) -> bytes:
+    """Pack one command whose words may hold any character (the source of a script does)."""
+    encoded = [word.encode() for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded])
+
+
+def set_px(key: str, value: bytes, ttl_ms: int) -> bytes:
+    """Pack ``SET key value PX ttl_ms``."""
+    milliseconds = str(ttl_ms)
+    head = f"*5\r\n$3\r\nSET\r\n${len(key)}\r\n{key}\r\n${len(value)}\r\n"
+    return b"".join((head.encode("ascii"), value, f"\r\n$2\r\nPX\r\n${len(milliseconds)}\r\n{milliseconds}\r\n".encode("ascii")))

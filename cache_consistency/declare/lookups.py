@@ -17,6 +17,10 @@ from django.db.models import Field, Model
 from cache_consistency.declare.policy import CachePolicy, suggestion
 from cache_consistency.exceptions import DeclarationError
 
+class NoColumn(DeclarationError):
+    """A lookup on something of the model that has no column of its own: many-to-many, reverse, generic."""
+
+
 AnyField: TypeAlias = "Field[Any, Any]"
 
 
@@ -24,7 +28,8 @@ def resolve(model: type[Model], name: str) -> AnyField:
     """
     Return the concrete field that ``name`` (a field's name, or the attname of a foreign key) means as a lookup.
 
-    :raises DeclarationError: there is none, or it has no column of its own in the model's tables.
+    :raises NoColumn: it has no column of its own in the model's tables.
+    :raises DeclarationError: there is no such field.
     """
     fields = {known: field for field in model._meta.concrete_fields for known in (field.name, field.attname)}
     if name == "pk":
@@ -35,7 +40,7 @@ def resolve(model: type[Model], name: str) -> AnyField:
         found = model._meta.get_field(name)
     except FieldDoesNotExist as error:
         raise DeclarationError(f"{name!r} is not a field of {model._meta.label}. {suggestion(name, fields)}") from error
-    raise DeclarationError(f"{name!r} is {_describe(found)}, which has no column in the tables of {model._meta.label}.")
+    raise NoColumn(f"{name!r} is {_describe(found)}, which has no column in the tables of {model._meta.label}.")
 
 
 def _describe(field: Any) -> str:
@@ -65,10 +70,7 @@ def names(model: type[Model], policy: CachePolicy) -> Mapping[str, AnyField]:
 def unique_fields(model: type[Model]) -> Iterator[AnyField]:
     """Yield the concrete fields, inherited ones included, whose value at most one row has: ``unique``, one-to-one, constraints."""
     alone = set(_alone_unique(model))
-    composite = set(model._meta.pk_fields) if model._meta.is_composite_pk else set()
-    for field in model._meta.concrete_fields:
-        if (field.unique and field not in composite) or field.name in alone:
-            yield field
+    yield from (field for field in model._meta.concrete_fields if field.unique or field.name in alone)
 
 
 def _alone_unique(model: type[Model]) -> Iterator[str]:
@@ -88,7 +90,7 @@ def _named(model: type[Model], policy: CachePolicy) -> Iterator[AnyField]:
 def _own_link(model: type[Model], field: AnyField) -> AnyField:
     """Return the child's own link where ``field`` is the pk of a multi-table ancestor: same value, and no join to compare it."""
     owner = field.model._meta.concrete_model
-    if not field.primary_key or owner is model._meta.concrete_model:
+    if owner is None or not field.primary_key or owner is model._meta.concrete_model:
         return field
     link = model._meta.get_ancestor_link(owner)
     return field if link is None else link

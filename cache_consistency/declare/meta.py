@@ -1,8 +1,8 @@
 """
 Our two options of ``class Meta``: ``cache_policy`` and ``cache_dependencies``.
 
-Django reads the module global ``options.DEFAULT_NAMES`` whenever a model class is made, so adding two names to it is all that is needed, and
-inheritance is Django's own: an abstract parent passes them on when the child has no Meta or ``class Meta(Base.Meta)``.
+Django reads the module global ``options.DEFAULT_NAMES`` whenever a model class is made, so adding two names to it is all that is needed.
+Inheritance is Django's own: an abstract parent passes them on when the child has no Meta or ``class Meta(Base.Meta)``.
 
 Migrations must not see them. ``migrations.state`` imports the tuple *by name*, so what it looks for depends on who imported it first. A
 ``class_prepared`` receiver therefore takes both names out of ``original_attrs``, the dict that migrations copy options from: then either
@@ -64,4 +64,4 @@ def dropped_policy(model: type[Model]) -> type[Model] | None:
 
 def _hide_from_migrations(sender: type[Model], **kwargs: object) -> None:
     for name in OPTION_NAMES:
-        sender._meta.original_attrs.pop(name, None)  # type: ignore[attr-defined]
+        sender._meta.original_attrs.pop(name, None)

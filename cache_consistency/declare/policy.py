@@ -22,6 +22,14 @@ BUILT_MODES = ("fresh",)
 """Modes that this release keeps; the other known names are reported by a check, and such models are read as ``fresh``."""
 
 
+class PolicyError(DeclarationError):
+    """A policy that cannot be understood; ``key`` is the one that is wrong: one of `KEYS`, ``"?"`` an unknown one, ``""`` no policy at all."""
+
+    def __init__(self, message: str, *, key: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 @dataclasses.dataclass(frozen=True, slots=True, init=False, repr=False)
 class CachePolicy:
     """
@@ -30,7 +38,7 @@ class CachePolicy:
     :param ttl: how long an entry is kept: seconds, a ``timedelta`` or a text such as ``"10m"``; default: the setting ``TTL``.
     :param lookups: names of concrete fields whose equality finds rows; the pk and unique fields are lookups without being named.
     :param mode: the promise; default: the setting ``MODE``.
-    :raises DeclarationError: naming the key, what it holds and what it may hold.
+    :raises PolicyError: naming the key, what it holds and what it may hold.
     """
 
     lookups: tuple[str, ...]
@@ -65,19 +73,19 @@ def parse(value: object, *, where: str) -> CachePolicy:
 
     :param value: a `CachePolicy`, or a dict with some of `KEYS`; an empty dict is a policy that leaves everything to the settings.
     :param where: where it is written, to begin the message with: ``"shop.Product: cache_policy"``.
-    :raises DeclarationError: it is neither, a key is unknown, or a value cannot be understood.
+    :raises PolicyError: it is neither, a key is unknown, or a value cannot be understood.
     """
     if isinstance(value, CachePolicy):
         return value
     if not isinstance(value, Mapping):
-        raise DeclarationError(f"{where} must be a dict or a CachePolicy, not {value!r}.")
+        raise PolicyError(f"{where} must be a dict or a CachePolicy, not {value!r}.", key="")
     unknown = [key for key in value if key not in KEYS]
     if unknown:
-        raise DeclarationError(f"{where} has no key {unknown[0]!r}. {suggestion(unknown[0], KEYS)}")
+        raise PolicyError(f"{where} has no key {unknown[0]!r}. {suggestion(unknown[0], KEYS)}", key="?")
     try:
         return CachePolicy(**value)
-    except DeclarationError as error:
-        raise DeclarationError(f"{where}: {error}") from error
+    except PolicyError as error:
+        raise PolicyError(f"{where}: {error}", key=error.key) from error
 
 
 def suggestion(wrong: object, known: Iterable[str]) -> str:
@@ -91,21 +99,21 @@ def _ttl(value: Any) -> float:
     try:
         result = seconds(value)
     except ValueError as error:
-        raise DeclarationError(f"ttl {error}.") from error
+        raise PolicyError(f"ttl {error}.", key="ttl") from error
     if not result:
-        raise DeclarationError(f"ttl {value!r} must be more than 0; leave the policy away, or write None, to cache nothing.")
+        raise PolicyError(f"ttl {value!r} must be more than 0; leave the policy away, or write None, to cache nothing.", key="ttl")
     return result
 
 
 def _lookups(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
-        raise DeclarationError(f"lookups must be a list of field names, not the text {value!r}; write [{value!r}].")
+        raise PolicyError(f"lookups must be a list of field names, not the text {value!r}; write [{value!r}].", key="lookups")
     if not isinstance(value, (Sequence, set, frozenset)) or not all(isinstance(name, str) for name in value):
-        raise DeclarationError(f"lookups must be a list of field names, not {value!r}.")
+        raise PolicyError(f"lookups must be a list of field names, not {value!r}.", key="lookups")
     return tuple(dict.fromkeys(value if isinstance(value, Sequence) else sorted(value)))
 
 
 def _mode(value: object) -> str:
     if value not in MODES:
-        raise DeclarationError(f"mode {value!r} is unknown. {suggestion(value, MODES)}")
+        raise PolicyError(f"mode {value!r} is unknown. {suggestion(value, MODES)}", key="mode")
     return str(value)

@@ -1,8 +1,8 @@
 """
 Where declarations come from, and which of them wins: the settings over ``register`` over Meta.
 
-A declaration replaces a weaker one as a whole, it is not merged with it: what is in force can then be read in one place. Nothing here raises
-for what somebody wrote; a declaration carries its problem, the checks report it, and until then its model is simply not cached.
+A declaration replaces a weaker one as a whole and is not merged with it: what is in force can be read in one place. Nothing here raises for
+what somebody wrote; a declaration carries its problem, the checks report it, and until then its model is simply not cached.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.db.models import Model
 
 from cache_consistency.conf import NAME, app_settings
 from cache_consistency.declare.meta import POLICY, policy_of
-from cache_consistency.declare.policy import CachePolicy, parse, suggestion
+from cache_consistency.declare.policy import CachePolicy, PolicyError, parse, suggestion
 from cache_consistency.exceptions import DeclarationError
 
 registered: dict[type[Model], CachePolicy] = {}
@@ -31,7 +31,7 @@ class Declaration:
     where: str
     policy: CachePolicy | None
     """``None``: caching is switched off, or the statement has a problem."""
-    problem: str = ""
+    problem: PolicyError | None = None
 
 
 def declarations() -> dict[type[Model], list[Declaration]]:
@@ -82,8 +82,8 @@ def _declare(model: type[Model], value: object, where: str) -> Declaration:
         return Declaration(model, where, None)
     try:
         return Declaration(model, where, parse(value, where=where))
-    except DeclarationError as error:
-        return Declaration(model, where, None, str(error))
+    except PolicyError as error:
+        return Declaration(model, where, None, error)
 
 
 def _from_settings() -> Iterator[Declaration]:

@@ -73,7 +73,8 @@ def snapshot() -> Snapshot:
 
 
 def _tracked(
-    table: str, model: type[Model] | None, by_table: Mapping[str, dict[str, AnyField]], reach: Mapping[str, set[str]], tables: Iterable[str],
+    table: str, model: type[Model] | None, by_table: Mapping[str, dict[str, AnyField]], reach: Mapping[str, set[str]],
+    tables: Iterable[str],
 ) -> TrackedTable:
     cascades = tuple(sorted(reach.get(table, set()).intersection(tables)))
     fields = tuple(by_table.get(table, {}).values())
@@ -130,7 +131,7 @@ def _lookups_by_table(names: Mapping[type[Model], Mapping[str, AnyField]]) -> di
     found: dict[str, dict[str, AnyField]] = {}
     for fields in names.values():
         for field in fields.values():
-            if field.concrete and not field.primary_key:
+            if field.column is not None and not field.primary_key:
                 table = sources.concrete(field.model)._meta.db_table
                 found.setdefault(table, {}).setdefault(field.column, field)
     return found
@@ -148,10 +149,11 @@ def _reach(policies: Iterable[type[Model]]) -> dict[str, set[str]]:
     edges: dict[str, list[tuple[str, bool]]] = {}
     for model in _known_models(policies):
         for field in model._meta.local_concrete_fields:
-            remote = field.remote_field
-            if remote is not None and isinstance(getattr(remote, "on_delete", None), _DATABASE_ON_DELETE):
-                edge = (model._meta.db_table, remote.on_delete.operation == "CASCADE")
-                edges.setdefault(sources.concrete(remote.model)._meta.db_table, []).append(edge)
+            remote: Any = field.remote_field
+            on_delete = getattr(remote, "on_delete", None)
+            if isinstance(on_delete, _DATABASE_ON_DELETE):
+                parent = sources.concrete(remote.model)._meta.db_table
+                edges.setdefault(parent, []).append((model._meta.db_table, on_delete.operation == "CASCADE"))
     return {table: _follow(table, edges) for table in edges}
 
 

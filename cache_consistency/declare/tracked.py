@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from django.apps import apps
 from django.core.signals import setting_changed
@@ -18,7 +19,8 @@ from django.db.models import Model
 from django.db.models.signals import class_prepared
 
 from cache_consistency.conf import on_change
-from cache_consistency.declare import meta, sources, tables as _tables
+from cache_consistency.declare import meta, sources
+from cache_consistency.declare import tables as _tables
 from cache_consistency.declare.lookups import AnyField
 from cache_consistency.declare.policy import CachePolicy, parse
 from cache_consistency.declare.tables import TrackedTable
@@ -73,7 +75,7 @@ def on_first(callback: Callable[[], None]) -> None:
 
 
 def register(
-    model: type[Model], policy: CachePolicy | Mapping[str, object] | None = None, *,
+    model: type[Model], policy: CachePolicy | Mapping[str, Any] | None = None, *,
     ttl: float | str | datetime.timedelta | None = None, lookups: Iterable[str] = (), mode: str | None = None,
 ) -> CachePolicy:
     """
@@ -83,7 +85,8 @@ def register(
     :return: the policy as understood.
     :raises DeclarationError: not a concrete model, or a policy that cannot be understood.
     """
-    if not isinstance(model, type) or not issubclass(model, Model) or model._meta.abstract:
+    candidate: Any = model
+    if not (isinstance(candidate, type) and issubclass(candidate, Model)) or candidate._meta.abstract:
         raise DeclarationError(f"register() takes a model class with a table, not {model!r}.")
     parts = {"ttl": ttl, "lookups": lookups, "mode": mode}
     named = {name: value for name, value in parts.items() if value not in (None, ())}

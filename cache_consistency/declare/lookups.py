@@ -17,6 +17,7 @@ from django.db.models import Field, Model
 from cache_consistency.declare.policy import CachePolicy, suggestion
 from cache_consistency.exceptions import DeclarationError
 
+
 class NoColumn(DeclarationError):
     """A lookup on something of the model that has no column of its own: many-to-many, reverse, generic."""
 

@@ -23,7 +23,7 @@ BUILT_MODES = ("fresh",)
 
 
 class PolicyError(DeclarationError):
-    """A policy that cannot be understood; ``key`` is the one that is wrong: one of `KEYS`, ``"?"`` an unknown one, ``""`` no policy at all."""
+    """A policy that cannot be understood; ``key`` is what is wrong: one of `KEYS`, ``"?"`` an unknown one, ``""`` the whole."""
 
     def __init__(self, message: str, *, key: str) -> None:
         super().__init__(message)

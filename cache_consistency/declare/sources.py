@@ -28,6 +28,8 @@ class Declaration:
     """One statement about one concrete model."""
 
     model: type[Model]
+    source: str
+    """``"settings"``, ``"register"`` or ``"Meta"``."""
     where: str
     policy: CachePolicy | None
     """``None``: caching is switched off, or the statement has a problem."""
@@ -38,7 +40,8 @@ def declarations() -> dict[type[Model], list[Declaration]]:
     """Return every declaration by concrete model, the one in force first."""
     found: dict[type[Model], list[Declaration]] = {}
     for declaration in [*_from_settings(), *_from_register(), *_from_meta()]:
-        found.setdefault(declaration.model, []).append(declaration)
+        if not declaration.model._meta.swapped:                     # no table, hence no rows
+            found.setdefault(declaration.model, []).append(declaration)
     return found
 
 
@@ -77,13 +80,13 @@ def concrete(model: type[Model]) -> type[Model]:
     return model._meta.concrete_model or model
 
 
-def _declare(model: type[Model], value: object, where: str) -> Declaration:
+def _declare(model: type[Model], value: object, *, source: str, where: str) -> Declaration:
     if value is None:
-        return Declaration(model, where, None)
+        return Declaration(model, source, where, None)
     try:
-        return Declaration(model, where, parse(value, where=where))
+        return Declaration(model, source, where, parse(value, where=where))
     except PolicyError as error:
-        return Declaration(model, where, None, error)
+        return Declaration(model, source, where, None, error)
 
 
 def _from_settings() -> Iterator[Declaration]:
@@ -94,16 +97,16 @@ def _from_settings() -> Iterator[Declaration]:
         except DeclarationError:
             continue
         for model in models:
-            yield _declare(model, value, f"{NAME}['MODELS'][{label!r}]")
+            yield _declare(model, value, source="settings", where=f"{NAME}['MODELS'][{label!r}]")
 
 
 def _from_register() -> Iterator[Declaration]:
     for model, policy in registered.items():
-        yield Declaration(model, f"register({model._meta.label})", policy)
+        yield Declaration(model, "register", f"register({model._meta.label})", policy)
 
 
 def _from_meta() -> Iterator[Declaration]:
     # Proxies last: what a model's own Meta says wins over what a proxy of it says.
     for model in sorted(apps.get_models(), key=lambda model: model._meta.proxy):
         if hasattr(model._meta, POLICY):
-            yield _declare(concrete(model), policy_of(model), f"{model._meta.label}: {POLICY}")
+            yield _declare(concrete(model), policy_of(model), source="Meta", where=f"{model._meta.label}: {POLICY}")

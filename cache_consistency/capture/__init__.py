@@ -1,1 +1,1 @@
-"""What SQL means: writes become tags, reads become tags. ``hooks/`` is the only place that replaces anything of Django."""
+"""SQL and queries become tags here: what a write touches, on which database, and whether a connection may use the cache at all."""

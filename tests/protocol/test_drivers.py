@@ -35,14 +35,14 @@ def conversation() -> Steps[list[Any]]:
 
 
 @both
-def test_each_wish_is_answered_in_turn(drive):
+def test_each_wish_is_answered_in_turn(drive: Callable[..., Any]) -> None:
     answers = {wishes.MayStore(): True, wishes.NewToken(): "t", wishes.Commit(): None}
     assert drive(conversation(), answers.__getitem__) == [True, "t", None]
 
 
 @both
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
-def test_what_an_answer_raises_is_raised_inside_the_steps_which_go_on(drive, error):
+def test_what_an_answer_raises_is_raised_inside_the_steps_which_go_on(drive: Callable[..., Any], error: Any) -> None:
     def answer(wish: Wish) -> object:
         if isinstance(wish, wishes.NewToken):
             raise error
@@ -51,14 +51,14 @@ def test_what_an_answer_raises_is_raised_inside_the_steps_which_go_on(drive, err
 
 
 @both
-def test_what_the_steps_do_not_catch_is_the_callers(drive):
+def test_what_the_steps_do_not_catch_is_the_callers(drive: Callable[..., Any]) -> None:
     def answer(wish: Wish) -> object:
         raise ZeroDivisionError
     with pytest.raises(ZeroDivisionError):
         drive(conversation(), answer)
 
 
-def test_a_cancelled_task_resolves_before_it_ends():
+def test_a_cancelled_task_resolves_before_it_ends() -> None:
     made: list[type[Wish]] = []
 
     def steps() -> Steps[None]:
@@ -70,7 +70,9 @@ def test_a_cancelled_task_resolves_before_it_ends():
     async def answer(wish: Wish) -> None:
         made.append(type(wish))
         if isinstance(wish, wishes.Commit):
-            asyncio.current_task().cancel()
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
             await asyncio.sleep(0)
 
     async def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,13 +21,13 @@ states = st.lists(st.binary(min_size=VERSION_LENGTH, max_size=VERSION_LENGTH).ma
 
 
 @given(st.binary(max_size=200), epochs, states, st.binary(max_size=50), st.binary(max_size=30))
-def test_an_entry_validates_under_what_it_was_packed_under(payload, epoch, states, canonical, rest_of_epoch):
+def test_an_entry_validates_under_what_it_was_packed_under(payload: bytes, epoch: Any, states: list[Any], canonical: bytes, rest_of_epoch: bytes) -> None:
     raw = pack(payload, epoch=epoch, states=states, canonical=canonical)
     assert validate(raw, states, epoch + rest_of_epoch, canonical) == payload
 
 
 @given(st.binary(max_size=50), epochs, states, st.binary(max_size=50), st.data())
-def test_a_flipped_bit_never_validates_as_what_was_packed(payload, epoch, states, canonical, data):
+def test_a_flipped_bit_never_validates_as_what_was_packed(payload: bytes, epoch: Any, states: list[Any], canonical: bytes, data: st.DataObject) -> None:
     raw = bytearray(pack(payload, epoch=epoch, states=states, canonical=canonical))
     head = len(raw) - len(payload)
     place = data.draw(st.integers(0, len(raw) - 1))
@@ -35,19 +37,19 @@ def test_a_flipped_bit_never_validates_as_what_was_packed(payload, epoch, states
 
 
 @given(st.binary(max_size=50), epochs, states, st.binary(max_size=20), st.data())
-def test_a_head_cut_short_never_validates(payload, epoch, states, canonical, data):
+def test_a_head_cut_short_never_validates(payload: bytes, epoch: Any, states: list[Any], canonical: bytes, data: st.DataObject) -> None:
     raw = pack(payload, epoch=epoch, states=states, canonical=canonical)
     cut = data.draw(st.integers(0, len(raw) - len(payload) - 1))
     assert isinstance(validate(raw[:cut], states, epoch, canonical), Miss)
 
 
 @given(st.binary(max_size=300), st.lists(st.one_of(st.none(), st.binary(max_size=60)), max_size=4), st.one_of(st.none(), epochs))
-def test_no_bytes_under_our_key_raise(raw, states, epoch):
+def test_no_bytes_under_our_key_raise(raw: bytes, states: list[Any], epoch: Any) -> None:
     assert isinstance(validate(raw, states, epoch, b"?", short=2), (bytes, Miss))
 
 
 @given(states.filter(bool), states.filter(bool), st.binary(max_size=20))
-def test_an_entry_under_other_states_never_validates(packed, now, canonical):
+def test_an_entry_under_other_states_never_validates(packed: list[bytes], now: list[bytes], canonical: bytes) -> None:
     raw = pack(b"x", epoch=EPOCH, states=packed, canonical=canonical)
     assert (validate(raw, now, EPOCH, canonical) == b"x") is (packed == now)
 
@@ -63,7 +65,7 @@ def test_an_entry_under_other_states_never_validates(packed, now, canonical):
     ([None, PENDING], EPOCH, b"q", Miss.PENDING),
     ([A, B], EPOCH, b"another", Miss.FOREIGN),
 ])
-def test_a_miss_says_why(states, epoch, canonical, miss):
+def test_a_miss_says_why(states: list[Any], epoch: Any, canonical: bytes, miss: Miss) -> None:
     assert validate(pack(b"x", epoch=EPOCH, states=[A, B], canonical=b"q"), states, epoch, canonical) is miss
 
 
@@ -73,16 +75,16 @@ def test_a_miss_says_why(states, epoch, canonical, miss):
     ([A, PENDING], EPOCH, Miss.PENDING),
     ([A, B], None, Miss.EPOCH),
 ])
-def test_no_entry_is_a_miss_that_says_why(states, epoch, miss):
+def test_no_entry_is_a_miss_that_says_why(states: list[Any], epoch: Any, miss: Miss) -> None:
     assert validate(None, states, epoch, b"q") is miss
 
 
 @pytest.mark.parametrize("raw", [b"", b"cc1", b"cc0" + b"x" * 200, b"\x80\x04pickle" + b"x" * 200])
-def test_what_is_not_an_entry_is_foreign(raw):
+def test_what_is_not_an_entry_is_foreign(raw: bytes) -> None:
     assert validate(raw, [A], EPOCH, b"q") is Miss.FOREIGN
 
 
-def test_an_answer_in_which_nothing_is_missing_stands_under_the_first_states_alone():
+def test_an_answer_in_which_nothing_is_missing_stands_under_the_first_states_alone() -> None:
     raw = pack(b"x", epoch=EPOCH, states=[A, B], canonical=b"q")
     assert validate(raw, [A, B, PENDING], EPOCH, b"q", short=2) == b"x"
     assert validate(raw, [A, B, None], EPOCH, b"q", short=2) == b"x"
@@ -90,7 +92,7 @@ def test_an_answer_in_which_nothing_is_missing_stands_under_the_first_states_alo
     assert validate(raw, [A, B, C], EPOCH, b"q") is Miss.CHANGED
 
 
-def test_an_answer_in_which_something_is_missing_needs_the_further_states_too():
+def test_an_answer_in_which_something_is_missing_needs_the_further_states_too() -> None:
     raw = pack(b"x", epoch=EPOCH, states=[A, B, C], canonical=b"q")
     assert validate(raw, [A, B, C], EPOCH, b"q", short=2) == b"x"
     assert validate(raw, [A, B, B], EPOCH, b"q", short=2) is Miss.CHANGED
@@ -98,7 +100,7 @@ def test_an_answer_in_which_something_is_missing_needs_the_further_states_too():
 
 
 @pytest.mark.parametrize("short", [None, MAX_TAGS + 1, 70_000])
-def test_a_question_of_more_tags_than_any_entry_has_is_a_miss(short):
+def test_a_question_of_more_tags_than_any_entry_has_is_a_miss(short: int | None) -> None:
     raw = pack(b"x", epoch=EPOCH, states=[A], canonical=b"q")
     assert validate(raw, [A] * 70_001, EPOCH, b"q", short=short) is Miss.CHANGED
 
@@ -109,10 +111,10 @@ def test_a_question_of_more_tags_than_any_entry_has_is_a_miss(short):
     (EPOCH, [b"c" + b"a" * 40]),
     (EPOCH, [b""]),
 ])
-def test_an_entry_is_not_packed_under_what_could_never_be_served(epoch, states):
+def test_an_entry_is_not_packed_under_what_could_never_be_served(epoch: Any, states: list[Any]) -> None:
     with pytest.raises(ValueError, match="clean states of one epoch"):
         pack(b"x", epoch=epoch, states=states, canonical=b"q")
 
 
-def test_the_widths_are_those_of_the_format():
+def test_the_widths_are_those_of_the_format() -> None:
     assert (STATE_LENGTH, EPOCH_LENGTH) == (42, 24)

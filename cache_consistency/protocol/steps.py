@@ -54,9 +54,9 @@ def fetch_many(questions: Sequence[Question], epoch_key: str, *, ttl: float) -> 
     payloads, missed = _validate_many(questions, dict(zip(tags, found[len(questions):-1], strict=True)), found)
     if not missed:
         return Answers(payloads)
-    for miss in missed.values():
-        yield miss
     wanted = tuple(missed)
+    for index in wanted:
+        yield missed[index]
     return Answers(payloads, wanted, (yield from fill(questions, wanted, ttl=ttl)))
 
 

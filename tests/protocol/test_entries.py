@@ -21,13 +21,17 @@ states = st.lists(st.binary(min_size=VERSION_LENGTH, max_size=VERSION_LENGTH).ma
 
 
 @given(st.binary(max_size=200), epochs, states, st.binary(max_size=50), st.binary(max_size=30))
-def test_an_entry_validates_under_what_it_was_packed_under(payload: bytes, epoch: Any, states: list[Any], canonical: bytes, rest_of_epoch: bytes) -> None:
+def test_an_entry_validates_under_what_it_was_packed_under(
+    payload: bytes, epoch: bytes, states: list[bytes], canonical: bytes, rest_of_epoch: bytes
+) -> None:
     raw = pack(payload, epoch=epoch, states=states, canonical=canonical)
     assert validate(raw, states, epoch + rest_of_epoch, canonical) == payload
 
 
 @given(st.binary(max_size=50), epochs, states, st.binary(max_size=50), st.data())
-def test_a_flipped_bit_never_validates_as_what_was_packed(payload: bytes, epoch: Any, states: list[Any], canonical: bytes, data: st.DataObject) -> None:
+def test_a_flipped_bit_never_validates_as_what_was_packed(
+    payload: bytes, epoch: bytes, states: list[bytes], canonical: bytes, data: st.DataObject
+) -> None:
     raw = bytearray(pack(payload, epoch=epoch, states=states, canonical=canonical))
     head = len(raw) - len(payload)
     place = data.draw(st.integers(0, len(raw) - 1))

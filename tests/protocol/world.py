@@ -30,6 +30,10 @@ class Refused(Exception):
     """The database said no."""
 
 
+class Killed(BaseException):
+    """Ends steps whose process is gone."""
+
+
 class ToyStore:
     """One server: strings with deadlines, marks as sets of tokens, an epoch; ``down`` makes every command fail unanswered."""
 
@@ -187,6 +191,15 @@ class Player:
         if after:
             self._answer(self.wish)
         self._go_on(lambda: self._steps.throw(error))
+
+    def kill(self) -> None:
+        """End this process where it stands: nothing more of it reaches the world."""
+        self.over, self.wish = True, None
+        try:
+            while True:                                             # whatever it still wishes is not heard
+                self._steps.throw(Killed())
+        except (Killed, StopIteration):
+            pass
 
     def until(self, wish: type[Wish]) -> Player:
         """Go on until ``wish`` is the next to be done."""

@@ -71,12 +71,12 @@ def validate(
     """
     if raw is None:
         return _cause_of_absence(states, epoch)
-    if short is not None and raw[_COUNT] == _COUNTS[short]:
-        states = states[:short]
     try:
+        if short is not None and raw[_COUNT] == _COUNTS[short]:
+            states = states[:short]
         joined = b"".join(states)                                   # type: ignore[arg-type]  # an absent state raises: a miss
         head = _head(epoch[:EPOCH_LENGTH], joined, len(states), canonical)          # type: ignore[index]
-    except TypeError:
+    except (TypeError, IndexError, struct.error):                   # the last two: more tags than any entry has
         return _cause(raw, states, epoch)
     if raw.startswith(head):
         return raw[len(head):]

@@ -23,14 +23,14 @@ def recover(token: str, tags: tuple[Tag, ...]) -> Steps[bool]:
 
     To be begun after the token was seen, and gone on with after each `wishes.Pause` for as long as it still stands.
     """
-    if not (yield wishes.Lease(token)):
-        return False
-    barrier = cast("int | None", (yield wishes.Barrier()))
-    if barrier is None:
-        return False                                                # no such oracle: the mark's deadline decides
-    while cast("int", (yield wishes.Horizon())) <= barrier:
-        yield wishes.Pause()
     try:
+        if not (yield wishes.Lease(token)):
+            return False
+        barrier = cast("int | None", (yield wishes.Barrier()))
+        if barrier is None:
+            return False                                            # no such oracle: the mark's deadline decides
+        while cast("int", (yield wishes.Horizon())) <= barrier:
+            yield wishes.Pause()
         yield wishes.Resolve(tags, token)
     except StoreError:
         return False                                                # the next reader begins anew

@@ -51,13 +51,12 @@ def fetch_many(questions: Sequence[Question], epoch_key: str, *, ttl: float) -> 
         yield wishes.Missed(Miss.UNAVAILABLE, tags, ())
         everything = tuple(range(len(questions)))
         return Answers((None,) * len(questions), everything, cast("Loaded", (yield wishes.Load(everything))))
-    payloads, causes = _validate_many(questions, tags, found)
-    if not causes:
+    payloads, missed = _validate_many(questions, dict(zip(tags, found[len(questions):-1], strict=True)), found)
+    if not missed:
         return Answers(payloads)
-    for index, cause in causes.items():
-        asked = questions[index].tags + questions[index].also
-        yield wishes.Missed(cause, asked, tuple(found[len(questions) + tags.index(tag)] for tag in asked) if cause is Miss.PENDING else ())
-    wanted = tuple(causes)
+    wanted = tuple(missed)
+    for index in wanted:
+        yield missed[index]
     return Answers(payloads, wanted, (yield from fill(questions, wanted, ttl=ttl)))
 
 
@@ -68,9 +67,9 @@ def fill(questions: Sequence[Question], wanted: tuple[int, ...], *, ttl: float) 
     Everything that the answer can depend on is taken before the query, also what only a missing row would need: a tag learned from the
     result would have to be taken and the query repeated.
     """
-    tags = _union([questions[index] for index in wanted])
+    tags = _union([questions[index] for index in wanted if _is_narrow(questions[index])])
     taken: Taken | None = None
-    if len(tags) <= MAX_TAGS and (yield wishes.MayStore()):
+    if tags and (yield wishes.MayStore()):
         try:
             taken = cast("Taken", (yield wishes.Take(tags)))
         except StoreError:
@@ -78,7 +77,7 @@ def fill(questions: Sequence[Question], wanted: tuple[int, ...], *, ttl: float) 
     loaded = cast("Loaded", (yield wishes.Load(wanted)))
     if taken is not None and taken.storable and (yield wishes.MayStore()):
         stands = dict(zip(tags, taken.states, strict=True))
-        made = tuple(_entries([questions[index] for index in wanted], loaded, taken.epoch, stands))
+        made = _entries([questions[index] for index in wanted], loaded, taken.epoch, stands)
         if made:
             yield wishes.Put(made, ttl)
     return loaded
@@ -88,8 +87,9 @@ def write(tags: tuple[Tag, ...], *, mark_ttl: float) -> Steps[None]:
     """
     Bracket one COMMIT: pending before it, new versions after it.
 
-    A MARK that got no answer may have arrived, so its RESOLVE is owed like any other. What COMMIT raises leaves these steps as it was,
-    after RESOLVE: its acknowledgement may be what was lost. Nothing else leaves them after COMMIT.
+    A MARK that got no answer may have arrived, so its RESOLVE is owed like any other, also when the commit is refused or interrupted.
+    What COMMIT raises leaves these steps as it was, after RESOLVE: its acknowledgement may be what was lost. Nothing else leaves them
+    after COMMIT.
     """
     token = cast("str", (yield wishes.NewToken()))
     marked = False
@@ -120,9 +120,11 @@ def _mark(tags: tuple[Tag, ...], token: str, *, mark_ttl: float) -> Steps[bool]:
 def _resolve(tags: tuple[Tag, ...], token: str, *, marked: bool) -> Steps[None]:
     try:
         found = cast("int", (yield wishes.Resolve(tags, token)))
-    except StoreError:
+    except BaseException as error:                                  # also KeyboardInterrupt: nobody else would ever resolve it
         yield wishes.Owe(tags, token, marked)
-        return
+        if isinstance(error, StoreError):
+            return
+        raise
     if marked and found < len(tags):
         yield wishes.LostMarks(len(tags), found)
 
@@ -132,25 +134,34 @@ def _union(questions: Sequence[Question]) -> tuple[Tag, ...]:
 
 
 def _validate_many(
-    questions: Sequence[Question], tags: tuple[Tag, ...], found: Sequence[bytes | None]
-) -> tuple[tuple[bytes | None, ...], dict[int, Miss]]:
-    epoch, states = found[-1], dict(zip(tags, found[len(questions):-1], strict=True))
+    questions: Sequence[Question], states: dict[Tag, State | None], found: Sequence[bytes | None]
+) -> tuple[tuple[bytes | None, ...], dict[int, wishes.Missed]]:
+    """Return n payloads, None where there is no hit, and what to tell of each that is none, by its index."""
     payloads: list[bytes | None] = []
-    causes: dict[int, Miss] = {}
+    missed: dict[int, wishes.Missed] = {}
     for index, (question, raw) in enumerate(zip(questions, found, strict=False)):
-        asked = [states[tag] for tag in question.tags + question.also]
-        answer = entries.validate(raw, asked, epoch, question.canonical, short=len(question.tags) if question.also else None)
+        tags = question.tags + question.also
+        asked = tuple(states[tag] for tag in tags)
+        answer = entries.validate(raw, asked, found[-1], question.canonical, short=len(question.tags) if question.also else None)
         if isinstance(answer, Miss):
-            causes[index] = answer
-        payloads.append(answer if isinstance(answer, bytes) else None)
-    return tuple(payloads), causes
+            missed[index] = wishes.Missed(answer, tags, asked)
+            payloads.append(None)
+        else:
+            payloads.append(answer)
+    return tuple(payloads), missed
 
 
-def _entries(asked: Sequence[Question], loaded: Loaded, epoch: bytes, stands: dict[Tag, State]) -> list[tuple[str, bytes]]:
+def _is_narrow(question: Question) -> bool:
+    return len(question.tags) + len(question.also) <= MAX_TAGS
+
+
+def _entries(
+    asked: Sequence[Question], loaded: Loaded, epoch: bytes, stands: dict[Tag, State]
+) -> tuple[tuple[str, bytes], ...]:
     made = []
     for question, payload in zip(asked, loaded.payloads, strict=True):
-        if payload is not None:
+        if payload is not None and _is_narrow(question):
             tags = question.tags + question.also if payload.missing else question.tags
             states = [stands[tag] for tag in tags]
             made.append((question.key, entries.pack(payload.data, epoch=epoch, states=states, canonical=question.canonical)))
-    return made
+    return tuple(made)

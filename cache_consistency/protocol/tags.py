@@ -18,6 +18,7 @@ import re
 import uuid
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import cast
 
 Tag = str
 """``<namespace>:t:<database>[.<vary>].<table>:<kind>[:<value>]``"""
@@ -26,7 +27,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9_$-]{1,80}")
 
 
 class InexactValue(TypeError):
-    """A value for which the text of equality is not known: the reader must depend on ``any``, the writer need not name it."""
+    """
+    A value for which the text of equality is not known.
+
+    A reader who meets it depends on ``any``; a writer who meets it in a column that has ``col`` tags marks ``bulk``: the same value may
+    have had a text for the reader.
+    """
 
 
 def digest(data: bytes) -> str:
@@ -40,15 +46,21 @@ def name_text(name: str) -> str:
 
 
 def _decimal_text(value: decimal.Decimal) -> str:
+    """Return one text for 1.0 and 1.00, and for 0 and -0. No arithmetic: that would round to whatever context a thread has set."""
     if not value.is_finite():
         raise InexactValue(f"{value} equals nothing")
-    return format(value.normalize() + 0, "f")                       # 1.0 and 1.00 are one value to a database; so are 0 and -0
+    sign, digits, exponent = value.as_tuple()
+    written = "".join(map(str, digits))
+    significant = written.rstrip("0")
+    if not significant:
+        return "0"
+    return f"{'-' * sign}{significant}e{cast('int', exponent) + len(written) - len(significant)}"
 
 
 _TEXT: dict[type, Callable[..., str]] = {
-    int: str,
+    int: int.__repr__,
     bool: lambda value: str(int(value)),
-    str: lambda value: "s" + digest(value.encode("utf-8", "surrogatepass")),
+    str: lambda value: "s" + digest(str.encode(value, "utf-8", "surrogatepass")),
     bytes: lambda value: "b" + digest(value),
     uuid.UUID: lambda value: value.hex,
     datetime.date: datetime.date.isoformat,
@@ -56,6 +68,8 @@ _TEXT: dict[type, Callable[..., str]] = {
     type(None): lambda value: "null",
     tuple: lambda value: "t" + digest("\0".join(map(value_text, value)).encode()),
 }
+_BASES = {base: _TEXT[base] for base in (str, int, bytes, uuid.UUID, decimal.Decimal)}
+"""Not ``date``: a ``datetime`` is one to Python and not to a database."""
 
 
 def value_text(value: object) -> str:
@@ -67,8 +81,19 @@ def value_text(value: object) -> str:
     """
     text = _TEXT.get(value.__class__)
     if text is None:
-        raise InexactValue(f"no exact text for {value.__class__.__name__}")
-    return text(value)
+        text = _text_of_subclass(value)
+    try:
+        return text(value)
+    except ValueError as error:                                     # an int of thousands of digits; no column holds it
+        raise InexactValue(str(error)) from error
+
+
+def _text_of_subclass(value: object) -> Callable[..., str]:
+    """Return what makes the text of a member of ``TextChoices``, a ``SafeString`` and the like: to the database they are their base."""
+    for base, text in _BASES.items():
+        if isinstance(value, base):
+            return text
+    raise InexactValue(f"no exact text for {value.__class__.__name__}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class NewToken(Wish, frozen=True):
 
 
 class Mark(Wish, frozen=True):
-    """-> float: seconds since the mark was *sent*, measured when it was answered."""
+    """-> None, when the store has answered."""
 
     tags: tuple[Tag, ...]
     token: str

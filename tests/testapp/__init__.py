@@ -1,0 +1,1 @@
+"""An installed app whose models exist only for the tests."""

@@ -2,8 +2,8 @@
 Receivers: Django's model signals feed the registry.
 
 They are connected for models that have a rule, and for no other: a receiver costs every save, and one of ``post_delete`` turns Django's
-fast deletes off. Before a save in autocommit the rule's tags are put with the statement's own, so that they are marked before it commits;
-after it whatever the rule says now is renewed as well, since it may have looked at what the save changed.
+fast deletes off. A rule is asked twice, before and after, since it may look at what the save changes. In a transaction its tags are marked
+and resolved with the transaction's own; in autocommit they get new versions before ``save()`` returns.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def connect(model: type[Model]) -> None:
 
 
 def before(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    """Put what the rules say of the old state with the tags of the write that is about to happen."""
+    """Ask the rules about the old state, while the database still has it."""
     if switches.active():
         _collect(instance, action="save", using=using)
 
@@ -54,16 +54,21 @@ def after_m2m(sender: type[Model], instance: Model, action: str, using: str, **k
 
 
 def _collect(instance: Model, *, action: str, using: str) -> None:
+    """Keep what the rules say for the commit; in autocommit, for the renewal that follows the statement."""
     tags = tags_of(registry.consequences(instance, action=action, using=using), using=using)
-    if tags:
-        state.touch(connections[using], tags, ())
+    connection = connections[using]
+    if state.in_transaction(connection):
+        state.touch(connection, tags, ())
+    else:
+        instance._state.cc_before = tags                            # type: ignore[attr-defined]  # lives as long as the instance
 
 
 def _feed(instance: Model, *, action: str, using: str) -> None:
     if not switches.active():
         return
-    connection = connections[using]
-    if state.in_transaction(connection):
+    if state.in_transaction(connections[using]):
         _collect(instance, action=action, using=using)
-    else:
-        renew(tags_of(registry.consequences(instance, action=action, using=using), using=using), reason="rule", using=using)
+        return
+    before = instance._state.__dict__.pop("cc_before", ())
+    now = tags_of(registry.consequences(instance, action=action, using=using), using=using)
+    renew((*before, *now), reason="rule", using=using)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import connections
 from django.db.models import Model, QuerySet
@@ -13,6 +12,7 @@ from django.db.models import Model, QuerySet
 from cache_consistency.capture.equality import field_text, is_exact
 from cache_consistency.capture.tagging import table_tags
 from cache_consistency.declare import tracked
+from cache_consistency.declare.labels import parse_label
 from cache_consistency.exceptions import InvalidationError
 from cache_consistency.protocol.tags import InexactValue, Tag, parts
 
@@ -27,19 +27,6 @@ def tags_of(targets: Iterable[Any], *, using: str) -> tuple[Tag, ...]:
     :raises InvalidationError: something is none of the forms, is unknown, or is a model whose table is not tracked.
     """
     return tuple(dict.fromkeys(tag for target in targets for tag in _tags(target, using)))
-
-
-def parse_label(text: str) -> tuple[type[Model], str | None]:
-    """
-    Take ``"shop.Product:42"`` or ``"shop.Product"`` apart.
-
-    :raises InvalidationError: there is no such model.
-    """
-    label, _, pk = text.partition(":")
-    try:
-        return apps.get_model(label), pk or None
-    except (LookupError, ValueError) as error:
-        raise InvalidationError(f"{text!r}: there is no model {label!r}; write 'app.Model' or 'app.Model:pk'") from error
 
 
 def _tags(target: Any, using: str) -> Iterable[Tag]:

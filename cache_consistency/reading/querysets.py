@@ -7,7 +7,7 @@ by `queries.CachedQuery`. What is read in order to be written asks the database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from django.db import connections, router
 from django.db.models import Model, QuerySet
 from django.db.models.query import ModelIterable
 
+from cache_consistency import switches
 from cache_consistency.reading.answers import Form, Plainly, RowList, answer, describe_sql
 from cache_consistency.reading.lookups import NotByLookup, get_many
 from cache_consistency.reading.plans import plan_for
@@ -117,16 +118,24 @@ def _instances(queryset: CachedQuerySet) -> list[Any]:
     alias = primary(queryset)
     connection, query = connections[alias], queryset.query
     plan = plan_for(queryset.model, connection)
-    if plan is None:
+    if plan is None or switches.reads() == "off":
         raise Plainly
-    simple = describe(query)
-    if simple is not None:
-        text, sql = f"list {simple}", lambda: _compile(query, alias)[0]
-    else:
-        compiled = _compile(query, alias)
-        text, sql = describe_sql("list", connection, *compiled), lambda: compiled[0]
+    text, sql = describe_list(query, alias)
     form = Form(plan.codec.fingerprint, plan.codec.encode, plan.codec.decode, reread=True)
     return plan.codec.build_many(answer(query, connection, text, sql, form, lambda: _load(query, alias)), db=alias)
+
+
+def describe_list(query: Any, alias: str) -> tuple[str, Callable[[], str]]:
+    """
+    Return the description of a list of whole rows, and what compiles its SQL if that is needed after all.
+
+    :raises Plainly: it cannot be told from other lists, or can have no rows.
+    """
+    simple = describe(query)
+    if simple is not None:
+        return f"list {simple}", lambda: _compile(query, alias)[0]
+    sql, params = _compile(query, alias)
+    return describe_sql("list", connections[alias], sql, params), lambda: sql
 
 
 def _compile(query: Any, alias: str) -> Any:

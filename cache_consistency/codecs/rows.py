@@ -69,8 +69,7 @@ class RowCodec:
         try:
             return encode([self._store(cast("Row", row)) for row in rows])
         except (*ENCODE_ERRORS, *_CONVERTER_ERRORS) as error:
-            field = self._culprit(rows)
-            raise CodecError(f"{self.model._meta.label}: field {field!r} cannot be stored: {error}", field=field) from error
+            raise self._refusal(rows, error) from error
 
     def decode(self, payload: bytes) -> list[Row]:
         """
@@ -113,16 +112,18 @@ class RowCodec:
         extra = {"fetch_mode": fetch_mode or _FETCH_ONE} if self._takes_fetch_mode else {}
         return [from_db(db, names, values(row, db), **extra) for row in rows]
 
-    def _culprit(self, rows: Sequence[Sequence[Any]]) -> str | None:
-        """The first field whose value a converter or msgspec refuses (no UUID, a lone surrogate, an integer beyond 64 bits)."""
+    def _refusal(self, rows: Sequence[Sequence[Any]], error: Exception) -> CodecError:
+        """Find the first value that a converter or msgspec refuses: no UUID, a lone surrogate, an integer beyond 64 bits."""
+        label, width = self.model._meta.label, len(self.columns)
         for row in rows:
+            if len(row) != width:
+                return CodecError(f"{label}: {len(row)} values for {width} columns")
             for i, column in enumerate(self.columns):
-                alone = [None] * i + [row[i]] + [None] * (len(row) - i - 1)
                 try:
-                    encode(self._store(tuple(alone)))
-                except (*ENCODE_ERRORS, *_CONVERTER_ERRORS):
-                    return column.field_name
-        return None
+                    encode(self._store((*[None] * i, row[i], *[None] * (width - i - 1))))
+                except (*ENCODE_ERRORS, *_CONVERTER_ERRORS) as reason:
+                    return CodecError(f"{label}: field {column.field_name!r} cannot be stored: {reason}", field=column.field_name)
+        return CodecError(f"{label}: {len(rows)} rows cannot be stored: {error}")
 
 
 def _apply(fetch_mode: Any, instances: Sequence[Model], *, all_same: bool) -> None:

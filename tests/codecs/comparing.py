@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connections
 from django.db.models import Model, QuerySet
 
-from cache_consistency.codecs.rows import RowCodec, codec_for
+from cache_consistency.codecs.rows import codec_for
 
 
 def same(left: Any, right: Any) -> bool:
@@ -34,6 +34,10 @@ def same_zone(left: datetime.tzinfo | None, right: datetime.tzinfo | None) -> bo
     return left is right or (type(left) is datetime.timezone and repr(left) == repr(right))
 
 
+def rows_of(model: type[Model], alias: str) -> Any:
+    return model._default_manager.using(alias)
+
+
 def driver_rows(queryset: "QuerySet[Any]") -> list[tuple[Any, ...]]:
     compiler = queryset.query.get_compiler(queryset.db)
     return [row for chunk in compiler.execute_sql() or () for row in chunk]
@@ -55,7 +59,7 @@ def assert_same_instance(built: Model, expected: Model) -> None:
     assert built.pk == expected.pk
 
 
-def assert_round_trip(queryset: "QuerySet[Any]") -> RowCodec:
+def assert_round_trip(queryset: "QuerySet[Any]") -> Any:
     """Each row of ``queryset`` becomes the same instance through the codec as through Django; returns the codec."""
     codec = codec_for(queryset.model, connections[queryset.db])
     expected = list(queryset)

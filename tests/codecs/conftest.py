@@ -32,11 +32,14 @@ def postgres_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             path.chmod(0o777)
         unprivileged = {"user": "nobody", "extra_groups": []}
     bin_folder = Path(program).parent
-    command = [bin_folder / "initdb", "-D", folder / "data", "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    data = str(folder / "data")
+    command = [str(bin_folder / "initdb"), "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
     subprocess.run(command, check=True, capture_output=True, cwd=folder, **unprivileged)
     options = f"-c listen_addresses='' -k {folder} -c fsync=off"
-    control = [bin_folder / "pg_ctl", "-D", folder / "data", "-w"]
-    subprocess.run([*control, "-l", folder / "log", "-o", options, "start"], check=True, capture_output=True, cwd=folder, **unprivileged)
+    control = [str(bin_folder / "pg_ctl"), "-D", data, "-w"]
+    subprocess.run(
+        [*control, "-l", str(folder / "log"), "-o", options, "start"], check=True, capture_output=True, cwd=folder, **unprivileged
+    )
     yield folder
     subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd=folder, **unprivileged)
 

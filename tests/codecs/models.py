@@ -260,7 +260,7 @@ class OwnFromDb(models.Model):
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Any, values: Any, **kwargs: Any) -> Any:
-        instance = super().from_db(db, field_names, values, **kwargs)
+        instance: Any = super().from_db(db, field_names, values, **kwargs)
         instance.loaded_values = dict(zip(field_names, values, strict=True))
         return instance
 

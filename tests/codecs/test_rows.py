@@ -21,34 +21,34 @@ from django.test.utils import isolate_apps
 from cache_consistency.codecs.rows import RowCodec, codec_for, problems
 from cache_consistency.exceptions import CodecError, CorruptEntry
 from tests.codecs import models as m
-from tests.codecs.comparing import assert_round_trip, assert_same_instance, driver_rows
+from tests.codecs.comparing import assert_round_trip, assert_same_instance, driver_rows, rows_of
 
 UTC = datetime.UTC
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def test_scalars_of_every_type_and_at_their_limits(alias: str) -> None:
-    make = m.Scalars.objects.using(alias).create
+    make = rows_of(m.Scalars, alias).create
     make()
     make(char="ß𝄞\u200d👩‍👩‍👧", text="Zeile\n\t\x01", real=1e308, money=decimal.Decimal("-1234567890123456.7891"), binary=bytes(range(256)))
     make(integer=2**31 - 1, small=-(2**15), big=-(2**63), positive=2**31 - 1, positive_small=2**15 - 1, positive_big=2**63 - 1)
     make(boolean=True, boolean_or_none=True, real=float("inf"), address="2001:db8::1", money=decimal.Decimal("0.1"))
     make(boolean_or_none=False, real=None, address="10.0.0.1", token=uuid.UUID(int=0))
-    codec = assert_round_trip(m.Scalars.objects.using(alias).order_by("pk"))
+    codec = assert_round_trip(rows_of(m.Scalars, alias).order_by("pk"))
     assert codec.is_compiled
 
 
 def test_floats_that_are_no_numbers(postgres_alias: str) -> None:
-    m.Scalars.objects.using(postgres_alias).create(real=float("nan"))
-    m.Scalars.objects.using(postgres_alias).create(real=float("-inf"))
-    assert_round_trip(m.Scalars.objects.using(postgres_alias))
+    rows_of(m.Scalars, postgres_alias).create(real=float("nan"))
+    rows_of(m.Scalars, postgres_alias).create(real=float("-inf"))
+    assert_round_trip(rows_of(m.Scalars, postgres_alias))
 
 
 def test_a_decimal_that_is_no_number(postgres_alias: str) -> None:
-    m.Scalars.objects.using(postgres_alias).create()
+    rows_of(m.Scalars, postgres_alias).create()
     with connections[postgres_alias].cursor() as cursor:
         cursor.execute("UPDATE codecs_tests_scalars SET money = 'NaN'")
-    assert_round_trip(m.Scalars.objects.using(postgres_alias))
+    assert_round_trip(rows_of(m.Scalars, postgres_alias))
 
 
 @pytest.fixture(params=["utc", "naive", "naive in Berlin", "connection in Berlin", "connection in UTC by name"])
@@ -78,28 +78,29 @@ def zone(request: pytest.FixtureRequest, alias: str) -> Iterator[datetime.tzinfo
 
 
 MOMENTS = [
-    datetime.datetime(1, 1, 2, 3, 4, 5, 6),
-    datetime.datetime(9999, 12, 30, 23, 59, 59, 999999),
-    datetime.datetime(1969, 12, 31, 23, 59, 59, 999999),
-    datetime.datetime(1893, 3, 31, 12, 0),  # an offset with seconds in Berlin
-    datetime.datetime(2024, 3, 31, 2, 30),  # does not exist in Berlin; SQLite keeps it
-    datetime.datetime(2024, 10, 27, 2, 30),  # twice in Berlin
-    datetime.datetime(2024, 7, 1, 12, 0, 0, 1),
+    "0001-01-02 03:04:05.000006",
+    "9999-12-30 23:59:59.999999",
+    "1969-12-31 23:59:59.999999",
+    "1893-03-31 12:00",  # an offset with seconds in Berlin
+    "2024-03-31 02:30",  # does not exist in Berlin; SQLite keeps it
+    "2024-10-27 02:30",  # twice in Berlin
+    "2024-07-01 12:00:00.000001",
 ]
 
 
-@pytest.mark.parametrize("wall_clock", MOMENTS, ids=str)
-def test_moments_in_every_kind_of_zone(alias: str, zone: datetime.tzinfo | None, wall_clock: datetime.datetime) -> None:
+@pytest.mark.parametrize("text", MOMENTS)
+def test_moments_in_every_kind_of_zone(alias: str, zone: datetime.tzinfo | None, text: str) -> None:
+    wall_clock = datetime.datetime.fromisoformat(text)
     for fold in (0, 1):
         moment = wall_clock.replace(tzinfo=zone, fold=fold)
-        m.Moments.objects.using(alias).create(
+        rows_of(m.Moments, alias).create(
             moment=moment,
             date=wall_clock.date(),
             time=wall_clock.time(),
             duration=datetime.timedelta(days=-3, microseconds=7),
         )
-    m.Moments.objects.using(alias).create()
-    codec = assert_round_trip(m.Moments.objects.using(alias).order_by("pk"))
+    rows_of(m.Moments, alias).create()
+    codec = assert_round_trip(rows_of(m.Moments, alias).order_by("pk"))
     assert codec.is_compiled
 
 
@@ -111,9 +112,9 @@ def test_both_passes_through_an_hour_are_told_apart(postgres_alias: str) -> None
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL TimeZone = 'Europe/Berlin'")
         for hour in (0, 1):
-            m.Moments.objects.using(postgres_alias).create(moment=datetime.datetime(2024, 10, 27, hour, 30, tzinfo=UTC))
-        assert [row.moment.fold for row in m.Moments.objects.using(postgres_alias).order_by("pk") if row.moment] == [0, 1]
-        assert_round_trip(m.Moments.objects.using(postgres_alias).order_by("pk"))
+            rows_of(m.Moments, postgres_alias).create(moment=datetime.datetime(2024, 10, 27, hour, 30, tzinfo=UTC))
+        assert [row.moment.fold for row in rows_of(m.Moments, postgres_alias).order_by("pk") if row.moment] == [0, 1]
+        assert_round_trip(rows_of(m.Moments, postgres_alias).order_by("pk"))
     finally:
         connection.settings_dict["TIME_ZONE"] = None
         connection.__dict__.pop("timezone"), connection.__dict__.pop("timezone_name")
@@ -121,9 +122,9 @@ def test_both_passes_through_an_hour_are_told_apart(postgres_alias: str) -> None
 
 @pytest.mark.parametrize("duration", [datetime.timedelta(0), datetime.timedelta(days=99999, seconds=86399, microseconds=999999)])
 def test_durations(alias: str, duration: datetime.timedelta) -> None:
-    m.Moments.objects.using(alias).create(duration=duration)
-    m.Moments.objects.using(alias).create(duration=-duration)
-    assert_round_trip(m.Moments.objects.using(alias).order_by("pk"))
+    rows_of(m.Moments, alias).create(duration=duration)
+    rows_of(m.Moments, alias).create(duration=-duration)
+    assert_round_trip(rows_of(m.Moments, alias).order_by("pk"))
 
 
 @pytest.mark.parametrize(
@@ -132,9 +133,9 @@ def test_durations(alias: str, duration: datetime.timedelta) -> None:
     ids=repr,
 )
 def test_json_is_decoded_for_each_caller(alias: str, value: Any) -> None:
-    m.Documents.objects.using(alias).create(plain=value, special={"x": [1, {"y": decimal.Decimal("1.5")}]})
-    codec = assert_round_trip(m.Documents.objects.using(alias))
-    (row,) = codec.decode(codec.encode(driver_rows(m.Documents.objects.using(alias))))
+    rows_of(m.Documents, alias).create(plain=value, special={"x": [1, {"y": decimal.Decimal("1.5")}]})
+    codec = assert_round_trip(rows_of(m.Documents, alias))
+    (row,) = codec.decode(codec.encode(driver_rows(rows_of(m.Documents, alias))))
     first, second = (codec.build(row, db=alias) for _ in range(2))
     assert first.special == ("decoded", {"x": [1, ("decoded", {"y": "1.5"})]})
     assert first.special[1] is not second.special[1]
@@ -142,24 +143,24 @@ def test_json_is_decoded_for_each_caller(alias: str, value: Any) -> None:
 
 
 def test_json_null_is_not_sql_null_in_storage_but_none_in_both_cases(alias: str) -> None:
-    m.Documents.objects.using(alias).create(plain=models.Value(None, models.JSONField()))
-    m.Documents.objects.using(alias).create(plain=None)
-    assert [row[1] for row in driver_rows(m.Documents.objects.using(alias).order_by("pk"))] == ["null", None]
-    assert_round_trip(m.Documents.objects.using(alias).order_by("pk"))
+    rows_of(m.Documents, alias).create(plain=models.Value(None, models.JSONField()))
+    rows_of(m.Documents, alias).create(plain=None)
+    assert [row[1] for row in driver_rows(rows_of(m.Documents, alias).order_by("pk"))] == ["null", None]
+    assert_round_trip(rows_of(m.Documents, alias).order_by("pk"))
 
 
 def test_generated_columns(alias: str) -> None:
-    m.Generated.objects.using(alias).create(side=7, price=decimal.Decimal("1.10"))
-    assert assert_round_trip(m.Generated.objects.using(alias)).is_compiled
+    rows_of(m.Generated, alias).create(side=7, price=decimal.Decimal("1.10"))
+    assert assert_round_trip(rows_of(m.Generated, alias)).is_compiled
 
 
 def test_files_are_names_until_somebody_looks(alias: str) -> None:
-    m.Files.objects.using(alias).create(file="files/a.txt")
-    m.Files.objects.using(alias).create(file=None)
-    codec = assert_round_trip(m.Files.objects.using(alias).order_by("pk"))
+    rows_of(m.Files, alias).create(file="files/a.txt")
+    rows_of(m.Files, alias).create(file=None)
+    codec = assert_round_trip(rows_of(m.Files, alias).order_by("pk"))
     assert codec.is_compiled
-    expected = list(m.Files.objects.using(alias).order_by("pk"))
-    built = codec.build_many(codec.decode(codec.encode(driver_rows(m.Files.objects.using(alias).order_by("pk")))), db=alias)
+    expected = list(rows_of(m.Files, alias).order_by("pk"))
+    built = codec.build_many(codec.decode(codec.encode(driver_rows(rows_of(m.Files, alias).order_by("pk")))), db=alias)
     for ours, theirs in zip(built, expected, strict=True):
         assert type(ours.file) is type(theirs.file)
         assert ours.file == theirs.file
@@ -167,44 +168,44 @@ def test_files_are_names_until_somebody_looks(alias: str) -> None:
 
 
 def test_pictures_with_dimensions_take_the_slow_way_and_run_djangos_receiver(alias: str) -> None:
-    m.Pictures.objects.using(alias).bulk_create([m.Pictures(picture="", width=3, height=4)])
-    codec = assert_round_trip(m.Pictures.objects.using(alias))
+    rows_of(m.Pictures, alias).bulk_create([m.Pictures(picture="", width=3, height=4)])
+    codec = assert_round_trip(rows_of(m.Pictures, alias))
     assert not codec.is_compiled
-    (row,) = codec.decode(codec.encode(driver_rows(m.Pictures.objects.using(alias))))
+    (row,) = codec.decode(codec.encode(driver_rows(rows_of(m.Pictures, alias))))
     built = codec.build(row, db=alias)
-    assert (built.width, built.height) == (m.Pictures.objects.using(alias).get().width, m.Pictures.objects.using(alias).get().height)
+    assert (built.width, built.height) == (rows_of(m.Pictures, alias).get().width, rows_of(m.Pictures, alias).get().height)
 
 
 def test_foreign_keys_have_the_type_of_their_target(alias: str) -> None:
-    owner = m.Owner.objects.using(alias).create()
-    pet = m.Pet.objects.using(alias).create(owner=owner)
-    m.Pet.objects.using(alias).create(friend=pet)
-    codec = assert_round_trip(m.Pet.objects.using(alias).order_by("pk"))
+    owner = rows_of(m.Owner, alias).create()
+    pet = rows_of(m.Pet, alias).create(owner=owner)
+    rows_of(m.Pet, alias).create(friend=pet)
+    codec = assert_round_trip(rows_of(m.Pet, alias).order_by("pk"))
     assert codec.is_compiled
-    (row, _) = codec.decode(codec.encode(driver_rows(m.Pet.objects.using(alias).order_by("pk"))))
+    (row, _) = codec.decode(codec.encode(driver_rows(rows_of(m.Pet, alias).order_by("pk"))))
     assert codec.build(row, db=alias).owner == owner
 
 
 def test_children_of_another_table_and_their_proxies(alias: str) -> None:
-    owner = m.Owner.objects.using(alias).create()
-    m.Dog.objects.using(alias).create(owner=owner, breed="Dackel")
-    assert assert_round_trip(m.Dog.objects.using(alias)).is_compiled
-    assert assert_round_trip(m.LoudDog.objects.using(alias)).is_compiled
+    owner = rows_of(m.Owner, alias).create()
+    rows_of(m.Dog, alias).create(owner=owner, breed="Dackel")
+    assert assert_round_trip(rows_of(m.Dog, alias)).is_compiled
+    assert assert_round_trip(rows_of(m.LoudDog, alias)).is_compiled
 
 
 def test_a_composite_primary_key_has_no_column_of_its_own(alias: str) -> None:
-    m.Seat.objects.using(alias).create(row=3, number="7a")
-    codec = assert_round_trip(m.Seat.objects.using(alias))
-    (row,) = codec.decode(codec.encode(driver_rows(m.Seat.objects.using(alias))))
+    rows_of(m.Seat, alias).create(row=3, number="7a")
+    codec = assert_round_trip(rows_of(m.Seat, alias))
+    (row,) = codec.decode(codec.encode(driver_rows(rows_of(m.Seat, alias))))
     assert codec.build(row, db=alias).pk == (3, "7a")
 
 
 def test_a_custom_field_converts_for_each_caller(alias: str) -> None:
-    m.Custom.objects.using(alias).create(words=["a", "b"], shouted="hey", padded=datetime.datetime(2024, 1, 1, tzinfo=UTC))
-    m.Custom.objects.using(alias).create(words=None, shouted="", padded=None)
-    codec = assert_round_trip(m.Custom.objects.using(alias).order_by("pk"))
+    rows_of(m.Custom, alias).create(words=["a", "b"], shouted="hey", padded=datetime.datetime(2024, 1, 1, tzinfo=UTC))
+    rows_of(m.Custom, alias).create(words=None, shouted="", padded=None)
+    codec = assert_round_trip(rows_of(m.Custom, alias).order_by("pk"))
     assert codec.is_compiled
-    row, _ = codec.decode(codec.encode(driver_rows(m.Custom.objects.using(alias).order_by("pk"))))
+    row, _ = codec.decode(codec.encode(driver_rows(rows_of(m.Custom, alias).order_by("pk"))))
     first, second = (codec.build(row, db=alias) for _ in range(2))
     assert first.words == second.words == m.Words(["a", "b"])
     assert first.words is not second.words
@@ -212,31 +213,31 @@ def test_a_custom_field_converts_for_each_caller(alias: str) -> None:
 
 
 def test_a_foreign_key_to_a_custom_field_is_converted_by_it(alias: str) -> None:
-    m.WordsLink.objects.using(alias).bulk_create([m.WordsLink(target_id=["a", "b"])])
-    codec = assert_round_trip(m.WordsLink.objects.using(alias))
-    (row,) = codec.decode(codec.encode(driver_rows(m.WordsLink.objects.using(alias))))
+    rows_of(m.WordsLink, alias).bulk_create([m.WordsLink(target_id=["a", "b"])])
+    codec = assert_round_trip(rows_of(m.WordsLink, alias))
+    (row,) = codec.decode(codec.encode(driver_rows(rows_of(m.WordsLink, alias))))
     assert type(codec.build(row, db=alias).target_id) is m.Words
 
 
 def test_a_descriptor_on_an_attribute_is_honoured(alias: str) -> None:
-    m.Described.objects.using(alias).bulk_create([m.Described(name="x")])
-    m.Described.objects.using(alias).update(name="  padded ")
-    codec = assert_round_trip(m.Described.objects.using(alias))
+    rows_of(m.Described, alias).bulk_create([m.Described(name="x")])
+    rows_of(m.Described, alias).update(name="  padded ")
+    codec = assert_round_trip(rows_of(m.Described, alias))
     assert not codec.is_compiled
 
 
 @pytest.mark.parametrize("model", [m.OwnInit, m.MixinBehind, m.OwnFromDb])
 def test_overridden_constructors_run(alias: str, model: Any) -> None:
-    model.objects.using(alias).create(name="x")
-    codec = assert_round_trip(model.objects.using(alias))
+    rows_of(model, alias).create(name="x")
+    codec = assert_round_trip(rows_of(model, alias))
     assert not codec.is_compiled
 
 
 @pytest.mark.parametrize("signal", [signals.pre_init, signals.post_init])
 def test_a_receiver_that_comes_after_the_codec_was_made_is_called(alias: str, signal: Any) -> None:
-    m.Pet.objects.using(alias).create()
-    codec = assert_round_trip(m.Pet.objects.using(alias))
-    (row,) = codec.decode(codec.encode(driver_rows(m.Pet.objects.using(alias))))
+    rows_of(m.Pet, alias).create()
+    codec = assert_round_trip(rows_of(m.Pet, alias))
+    (row,) = codec.decode(codec.encode(driver_rows(rows_of(m.Pet, alias))))
     calls: list[Any] = []
 
     def receiver(sender: Any, **kwargs: Any) -> None:
@@ -267,7 +268,7 @@ def test_a_receiver_of_another_model_does_not_slow_this_one(sqlite_alias: str) -
 
 
 def test_arrays(postgres_alias: str) -> None:
-    make = m.Arrays.objects.using(postgres_alias).create
+    make = rows_of(m.Arrays, postgres_alias).create
     make()
     make(
         numbers=[1, None, -3],
@@ -281,8 +282,8 @@ def test_arrays(postgres_alias: str) -> None:
         addresses=["10.0.0.1", "::1"],
         words=[["a", "b"], ["c"]],
     )
-    codec = assert_round_trip(m.Arrays.objects.using(postgres_alias).order_by("pk"))
-    _, row = codec.decode(codec.encode(driver_rows(m.Arrays.objects.using(postgres_alias).order_by("pk"))))
+    codec = assert_round_trip(rows_of(m.Arrays, postgres_alias).order_by("pk"))
+    _, row = codec.decode(codec.encode(driver_rows(rows_of(m.Arrays, postgres_alias).order_by("pk"))))
     first, second = (codec.build(row, db=postgres_alias) for _ in range(2))
     assert all(getattr(first, column.attname) is not getattr(second, column.attname) for column in codec.columns if column.attname != "id")
     first.matrix[0].append(9)
@@ -293,23 +294,23 @@ def test_arrays(postgres_alias: str) -> None:
 def test_ranges(postgres_alias: str) -> None:
     from django.db.backends.postgresql.psycopg_any import DateRange, DateTimeTZRange, NumericRange
 
-    make = m.Ranges.objects.using(postgres_alias).create
+    make = rows_of(m.Ranges, postgres_alias).create
     make()
     make(integers=NumericRange(1, 5), bigs=NumericRange(None, 2**40), decimals=NumericRange(decimal.Decimal("1.50"), None, "()"))
     make(integers=NumericRange(empty=True), dates=DateRange(datetime.date(2024, 1, 1), None))
     make(moments=DateTimeTZRange(datetime.datetime(2024, 1, 1, tzinfo=UTC), datetime.datetime(2024, 1, 2, tzinfo=UTC), "[]"))
-    assert_round_trip(m.Ranges.objects.using(postgres_alias).order_by("pk"))
+    assert_round_trip(rows_of(m.Ranges, postgres_alias).order_by("pk"))
 
 
 def test_hstore_multiranges_and_collations(postgres_alias: str) -> None:
     from psycopg.types.multirange import Multirange
     from psycopg.types.range import Range
 
-    make = m.Oddities.objects.using(postgres_alias).create
+    make = rows_of(m.Oddities, postgres_alias).create
     make()
     make(attributes={"a": "1", "b": None, "ß": ""}, ranges=Multirange([Range(1, 3), Range(7, 9)]), name="Straße", collated="Ä")
-    codec = assert_round_trip(m.Oddities.objects.using(postgres_alias).order_by("pk"))
-    _, row = codec.decode(codec.encode(driver_rows(m.Oddities.objects.using(postgres_alias).order_by("pk"))))
+    codec = assert_round_trip(rows_of(m.Oddities, postgres_alias).order_by("pk"))
+    _, row = codec.decode(codec.encode(driver_rows(rows_of(m.Oddities, postgres_alias).order_by("pk"))))
     first, second = (codec.build(row, db=postgres_alias) for _ in range(2))
     assert first.attributes is not second.attributes
     assert first.ranges is not second.ranges
@@ -318,7 +319,7 @@ def test_hstore_multiranges_and_collations(postgres_alias: str) -> None:
 
 
 def test_hstore_stays_text_where_its_handler_is_not_registered(sqlite_alias: str) -> None:
-    codec = codec_for(m.Oddities, connections[sqlite_alias])
+    codec: Any = codec_for(m.Oddities, connections[sqlite_alias])
     (row,) = codec.decode(codec.encode([(1, '"a"=>"1"', None, None, "")]))
     assert codec.build(row, db=sqlite_alias).attributes == '"a"=>"1"'
 
@@ -346,7 +347,7 @@ def test_no_rows(alias: str) -> None:
         (m.Oddities, (1, ["a"], None, None, ""), "attributes"),
     ],
 )
-def test_a_value_that_cannot_be_stored_is_refused_with_its_fields_name(sqlite_alias: str, model: Any, row: tuple[Any, ...], field: str) -> None:
+def test_a_value_that_cannot_be_stored_is_refused_by_field(sqlite_alias: str, model: Any, row: tuple[Any, ...], field: str) -> None:
     codec = codec_for(model, connections[sqlite_alias])
     good = codec.encode([])
     with pytest.raises(CodecError) as refused:
@@ -375,9 +376,9 @@ def test_foreign_bytes_are_corrupt_and_nothing_else(sqlite_alias: str, model: An
 
 
 def test_a_damaged_entry_is_corrupt_or_decodes_but_never_breaks(alias: str) -> None:
-    m.Scalars.objects.using(alias).create(binary=b"abc", text="x", address="::1")
+    rows_of(m.Scalars, alias).create(binary=b"abc", text="x", address="::1")
     codec = codec_for(m.Scalars, connections[alias])
-    payload = codec.encode(driver_rows(m.Scalars.objects.using(alias)))
+    payload = codec.encode(driver_rows(rows_of(m.Scalars, alias)))
     dice = random.Random(7)
     for _ in range(1500):
         damaged = bytearray(payload)
@@ -414,7 +415,7 @@ def test_the_fingerprint_changes_with_every_change_of_a_field() -> None:
         model = type(f"Shape{next(numbers)}", (models.Model,), {"__module__": __name__, "Meta": meta, **fields})
         return codec_for(model, default_connection).fingerprint
 
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {"a": models.IntegerField(), "b": models.TextField()},
         {"b": models.TextField(), "a": models.IntegerField()},
         {"a": models.IntegerField(), "c": models.TextField()},
@@ -486,8 +487,8 @@ def test_problems_name_what_can_never_be_stored() -> None:
 def test_fetch_modes_and_peers_are_those_of_the_queryset(alias: str, model: Any, mode: str) -> None:
     fetch_mode = getattr(models, mode)
     for _ in range(3):
-        model.objects.using(alias).create()
-    queryset = model.objects.using(alias).order_by("pk")
+        rows_of(model, alias).create()
+    queryset = rows_of(model, alias).order_by("pk")
     codec = codec_for(model, connections[alias])
     rows = codec.decode(codec.encode(driver_rows(queryset)))
     built, expected = codec.build_many(rows, db=alias, fetch_mode=fetch_mode), list(queryset.fetch_mode(fetch_mode))

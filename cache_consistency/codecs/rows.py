@@ -90,7 +90,7 @@ class RowCodec:
         :param fetch_mode: Django 6.1: the queryset's; None is the ordinary one.
         """
         quiet = not (pre_init.receivers or post_init.receivers) or not has_listeners(self.model)  # the first half saves a call
-        if quiet and self._build is not None and fetch_mode is None:
+        if quiet and self._build is not None and (fetch_mode is None or fetch_mode is _FETCH_ONE):
             return self._build(row, db)
         return self.build_many((row,), db=db, fetch_mode=fetch_mode)[0]
 
@@ -101,7 +101,7 @@ class RowCodec:
             instances = [build(row, db) for row in rows]
         else:
             instances = self._from_db(rows, db=db, fetch_mode=fetch_mode)
-        if fetch_mode is not None:
+        if fetch_mode is not None and fetch_mode is not _FETCH_ONE:
             _apply(fetch_mode, instances, all_same=self._build is not None)
         return instances
 
@@ -127,7 +127,11 @@ class RowCodec:
 
 
 def _apply(fetch_mode: Any, instances: Sequence[Model], *, all_same: bool) -> None:
-    """Set what Django 6.1 keeps in ``_state`` for lazy loading."""
+    """
+    Set what Django 6.1 keeps in ``_state`` for lazy loading.
+
+    :param all_same: ``from_db`` is Django's. One that does not take the mode (deprecated) leaves it out, as in a queryset.
+    """
     peers = [weakref.ref(instance) for instance in instances] if fetch_mode.track_peers else ()
     for instance in instances:
         state = cast("Any", instance._state)

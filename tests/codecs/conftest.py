@@ -1,11 +1,6 @@
-"""Databases for the codecs: a SQLite file and a private PostgreSQL, with a table for each of `models`."""
+"""Databases for the codecs: a SQLite file and one on the private PostgreSQL, with a table for each of `models`."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.postgres.signals import register_type_handlers
@@ -13,35 +8,11 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django.plugin import DjangoDbBlocker
 
+from cache_consistency.testing.servers import PostgresServer
 from tests.codecs.models import EVERYWHERE, POSTGRES_ONLY
+from tests.databases import postgres_settings
 
 SQLITE, POSTGRES = "codecs_sqlite", "codecs_postgres"
-
-
-@pytest.fixture(scope="session")
-def postgres_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of the socket of a private server."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    program = shutil.which("postgres") or (str(found[-1]) if found else None)
-    if program is None:
-        pytest.skip("PostgreSQL is not installed")
-    folder = tmp_path_factory.mktemp("pg")
-    unprivileged: dict[str, Any] = {}
-    if os.getuid() == 0:  # the server refuses to run as root
-        for path in (folder, *folder.parents[:2]):
-            path.chmod(0o777)
-        unprivileged = {"user": "nobody", "extra_groups": []}
-    bin_folder = Path(program).parent
-    data = str(folder / "data")
-    command = [str(bin_folder / "initdb"), "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder, **unprivileged)
-    options = f"-c listen_addresses='' -k {folder} -c fsync=off"
-    control = [str(bin_folder / "pg_ctl"), "-D", data, "-w"]
-    subprocess.run(
-        [*control, "-l", str(folder / "log"), "-o", options, "start"], check=True, capture_output=True, cwd=folder, **unprivileged
-    )
-    yield folder
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd=folder, **unprivileged)
 
 
 def open_alias(alias: str, **options: object) -> BaseDatabaseWrapper:
@@ -63,9 +34,13 @@ def sqlite_alias(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Dj
 
 
 @pytest.fixture(scope="session")
-def postgres_alias(postgres_folder: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+def postgres_alias(postgres_server: PostgresServer, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     with django_db_blocker.unblock():
-        connection = open_alias(POSTGRES, ENGINE="django.db.backends.postgresql", NAME="postgres", USER="tester", HOST=str(postgres_folder))
+        server = open_alias("codecs_server", **postgres_settings(postgres_server.url))
+        with server.cursor() as cursor:  # a database of its own: extensions and tables of no app would surprise other tests
+            cursor.execute("CREATE DATABASE codecs")
+        server.close()
+        connection = open_alias(POSTGRES, **{**postgres_settings(postgres_server.url), "NAME": "codecs"})
         with connection.cursor() as cursor:
             cursor.execute("CREATE EXTENSION hstore; CREATE EXTENSION citext")
         register_type_handlers(connection)  # what django.contrib.postgres does for every connection where it is installed

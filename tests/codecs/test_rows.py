@@ -1,5 +1,6 @@
 """An instance that went through the codec is the instance that Django makes of the same row."""
 
+import asyncio
 import datetime
 import decimal
 import gc
@@ -479,6 +480,25 @@ def test_problems_name_what_can_never_be_stored() -> None:
     with override_settings(CODECS_TEST_SWAP="testapp.Lost"):
         assert "testapp.Lost" in problems(Swapped)[0][1]
     assert {model: problems(model) for model in m.EVERYWHERE + m.POSTGRES_ONLY if problems(model)} == {}
+
+
+def test_a_from_db_without_fetch_mode_is_called_without(sqlite_alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def from_db(cls: Any, db: str, field_names: list[str], values: list[Any]) -> Any:
+        return ("old style", db, field_names, values)
+
+    monkeypatch.setattr(m.OwnFromDb, "from_db", classmethod(from_db))
+    codec = RowCodec(m.OwnFromDb, connections[sqlite_alias])
+    (row,) = codec.decode(codec.encode([(1, "x")]))
+    assert codec.build(row, db=sqlite_alias) == ("old style", sqlite_alias, ["id", "name"], [1, "x"])
+
+
+def test_codecs_are_made_and_used_inside_a_coroutine(sqlite_alias: str) -> None:
+    async def use() -> Any:
+        codec = RowCodec(m.Custom, connections[sqlite_alias])
+        (row,) = codec.decode(codec.encode([(1, "a b", "X", None)]))
+        return codec.build(row, db=sqlite_alias)
+
+    assert asyncio.run(use()).words == m.Words(["a", "b"])
 
 
 @pytest.mark.skipif(not hasattr(models, "FETCH_PEERS"), reason="fetch modes came with Django 6.1")

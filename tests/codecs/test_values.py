@@ -64,7 +64,9 @@ ranges = st.one_of(
     st.builds(Range, st.dates(), st.dates()),
     st.just(Range(empty=True)),
 )
-mutable = st.one_of(st.builds(bytearray, st.binary()), st.binary().map(lambda data: memoryview(data)), st.builds(Multirange, st.lists(ranges, max_size=3)))
+mutable = st.one_of(
+    st.builds(bytearray, st.binary()), st.binary().map(lambda data: memoryview(data)), st.builds(Multirange, st.lists(ranges, max_size=3))
+)
 anything = st.recursive(
     hashable | ranges | mutable,
     lambda inner: st.one_of(

@@ -489,7 +489,8 @@ def test_a_from_db_without_fetch_mode_is_called_without(sqlite_alias: str, monke
     monkeypatch.setattr(m.OwnFromDb, "from_db", classmethod(from_db))
     codec = RowCodec(m.OwnFromDb, connections[sqlite_alias])
     (row,) = codec.decode(codec.encode([(1, "x")]))
-    assert codec.build(row, db=sqlite_alias) == ("old style", sqlite_alias, ["id", "name"], [1, "x"])
+    built: Any = codec.build(row, db=sqlite_alias)
+    assert built == ("old style", sqlite_alias, ["id", "name"], [1, "x"])
 
 
 def test_codecs_are_made_and_used_inside_a_coroutine(sqlite_alias: str) -> None:

@@ -65,7 +65,8 @@ def test_a_backend_that_cannot_keep_the_promise_is_told(store: dict[str, Any], n
 
 
 def test_a_client_that_reaches_more_than_one_server_is_told() -> None:
-    sharded = {**DJANGO_REDIS, "LOCATION": ["redis://a:1/1", "redis://b:1/1"], "OPTIONS": {"CLIENT_CLASS": "django_redis.client.ShardClient"}}
+    options = {"CLIENT_CLASS": "django_redis.client.ShardClient"}
+    sharded = {**DJANGO_REDIS, "LOCATION": ["redis://a:1/1", "redis://b:1/1"], "OPTIONS": options}
     assert "one Redis server" in _store(sharded)["E008"].msg
 
 
@@ -83,7 +84,9 @@ def test_another_alias_on_the_same_redis_database_is_told(other: dict[str, Any])
     assert "secret" not in message.msg
 
 
-@pytest.mark.parametrize("location", ["redis://127.0.0.1:1/2", "redis://127.0.0.1:2/1", "redis://other:1/1", "unix:///run/redis.sock?db=1", None])
+@pytest.mark.parametrize(
+    "location", ["redis://127.0.0.1:1/2", "redis://127.0.0.1:2/1", "redis://other:1/1", "unix:///run/redis.sock?db=1", None],
+)
 def test_an_alias_on_another_redis_database_is_not_mentioned(location: str | None) -> None:
     assert _store(REDIS, sessions={**REDIS, "LOCATION": location}) == {}
 

@@ -136,6 +136,11 @@ class Report:
         )
 
 
+def _least_from_here(times: Iterable[float]) -> list[float]:
+    """Return n + 1 times: for each place the least of those from there to the end."""
+    return list(itertools.accumulate(reversed([*times]), min, initial=math.inf))[::-1]
+
+
 class _Timeline:
     """The writes of one key, in the order of their versions and in the order of their returns."""
 
@@ -145,15 +150,11 @@ class _Timeline:
         self.places = [first, *(write.version for write in possible)]
         self.invoked = [-math.inf, *(write.invoked for write in possible)]
         self.absent = [place for place, gone in zip(self.places, [initial is ABSENT, *(w.absent for w in possible)], strict=True) if gone]
+        self._absent_from = _least_from_here(self.invoked[bisect.bisect_left(self.places, place)] for place in self.absent)
         certain = sorted((w for w in possible if w.outcome is Outcome.COMMITTED), key=lambda write: write.returned)
         self.returns = [write.returned for write in certain]
         self.newest = list(itertools.accumulate((write.version for write in certain), max, initial=first))
-        self._overdue = self._first_return_above(possible)
-
-    def _first_return_above(self, possible: list[Write]) -> list[float]:
-        """Return, for each place, when the first of the newer certain writes returned."""
-        returned = [write.returned if write.outcome is Outcome.COMMITTED else math.inf for write in possible]
-        return list(itertools.accumulate(reversed(returned), min, initial=math.inf))[::-1]
+        self._overdue = _least_from_here(write.returned if write.outcome is Outcome.COMMITTED else math.inf for write in possible)
 
     def floor(self, when: float) -> int:
         """Return the newest version whose write had returned before ``when``."""
@@ -169,16 +170,22 @@ class _Timeline:
         return index < len(self.places) and self.places[index] == version and self.invoked[index] <= before
 
     def absence(self, at_least: int, before: float) -> int | None:
-        """Return the first place from ``at_least`` on at which there was no row, if it may have been seen by then; else None."""
-        index = bisect.bisect_left(self.absent, at_least)
-        if index < len(self.absent) and self.is_real(self.absent[index], before):
-            return self.absent[index]
+        """
+        Return the first place from ``at_least`` on at which there was no row and that may have been seen by then; None if there is none.
+
+        Of deletes that ran at one time the later in the order may have been invoked first: those before it are stepped over.
+        """
+        for index in range(bisect.bisect_left(self.absent, at_least), len(self.absent)):
+            if self._absent_from[index] > before:
+                return None
+            if self.is_real(self.absent[index], before):
+                return self.absent[index]
         return None
 
-    def last_absence(self, below: int) -> int | None:
-        """Return the last place before ``below`` at which there was no row; None if there always was one."""
-        index = bisect.bisect_left(self.absent, below)
-        return self.absent[index - 1] if index else None
+    def last_absence(self, below: int, before: float) -> int | None:
+        """Return the last place before ``below`` at which there was no row and that may have been seen by then; None if there is none."""
+        older = range(bisect.bisect_left(self.absent, below) - 1, -1, -1)
+        return next((self.absent[index] for index in older if self.is_real(self.absent[index], before)), None)
 
 
 def check(operations: Iterable[Operation], *, initial: Mapping[str, int | None] | None = None, examples: int = 5) -> Report:
@@ -238,7 +245,7 @@ def _place_of_absence(timeline: _Timeline, read: Read, newest: int, before: int)
         place = timeline.absence(at_least, read.returned)
         if place is not None:
             return place
-    return timeline.last_absence(newest)
+    return timeline.last_absence(newest, read.returned)
 
 
 def _report(reads: list[Read], writes: int, findings: Iterator[Finding], examples: int) -> Report:

@@ -240,7 +240,7 @@ def slow_check(history: list[Operation]) -> tuple[int, int]:
             if w.outcome is not Outcome.ABORTED and w.invoked <= item.returned
             and (w.absent if item.version is None else w.version == item.version)
         ] + ([0] if item.version == 0 else [])
-        if not matching or (item.version is None and max(matching) < newest and not any(v < newest for v in matching)):
+        if not matching:
             dirty += 1
         elif max(matching) < newest:
             stale += 1

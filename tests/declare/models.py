@@ -1,5 +1,7 @@
 from typing import ClassVar
 
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
 from cache_consistency.declare.policy import CachePolicy
@@ -36,6 +38,7 @@ class Product(models.Model):
     supplier = models.ForeignKey(Supplier, models.CASCADE)
     labels = models.ManyToManyField(Label)
     windows = models.ManyToManyField(Window, through="Placement", related_name="shown")
+    opinions = GenericRelation("Review")
 
     class Meta:
         cache_policy: ClassVar = {"ttl": "10m", "lookups": ["category"]}
@@ -58,6 +61,9 @@ class FancyProduct(Product):
 
 class Review(models.Model):
     product = models.ForeignKey(Product, models.CASCADE, related_name="reviews")
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_id = models.PositiveIntegerField()
+    subject = GenericForeignKey()
 
 
 class PriceList(models.Model):

@@ -31,6 +31,7 @@ def _policy(policy: Any, model: str = "Product") -> dict[str, CheckMessage]:
         ({"lookups": ["pk"]}, "E025", "without being named"),
         ({"lookups": ["labels"]}, "E026", "many-to-many"),
         ({"lookups": ["reviews"]}, "E026", "reverse relation"),
+        ({"lookups": ["opinions"]}, "E026", "a GenericRelation"),
         ({"lookups": ["weight"]}, "W027", "FloatField"),
         ({"mode": "strict"}, "E028", "promises less"),
         ({"mode": "bounded"}, "W029", "promises more"),

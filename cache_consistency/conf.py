@@ -210,7 +210,7 @@ def problems() -> tuple[Problem, ...]:
     settings, found = _read()
     if isinstance(settings.VARY, LazyCallable):
         try:
-            settings.VARY.function
+            _ = settings.VARY.function
         except (ImportError, ValueError, AppRegistryNotReady) as error:
             return (*found, Problem("VARY", f"cannot be imported: {error}"))
     return found

@@ -39,7 +39,7 @@ class Service:
             commit()
             return
         run(write(tuple(tags), mark_ttl=app_settings().MARK_TTL), _WriteShell(store, commit))
-        announce(tags, reason="commit", using=connection.alias)
+        announce_after(connection, tags)
 
 
 def renew(tags: Iterable[Tag], *, reason: str, using: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from cache_consistency import events, stores
 from cache_consistency.conf import app_settings
 from cache_consistency.declare import tracked
-from cache_consistency.invalidation.announce import announce
+from cache_consistency.invalidation.announce import announce, announce_after
 from cache_consistency.invalidation.retry import Debt, queue
 from cache_consistency.protocol import wishes
 from cache_consistency.protocol.drivers import run

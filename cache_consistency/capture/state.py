@@ -20,7 +20,7 @@ from cache_consistency.capture import driver, sink
 from cache_consistency.protocol.tags import TableTags, Tag
 
 if TYPE_CHECKING:
-    from cache_consistency.capture.windows import Window
+    from cache_consistency.capture.writes import Window
 
 Connection = BaseDatabaseWrapper
 

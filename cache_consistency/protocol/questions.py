@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
+
+import msgspec
 
 from cache_consistency.protocol.tags import Tag
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """One thing that is asked of the cache."""
 
     key: str
@@ -21,8 +21,7 @@ class Question:
     """What an answer depends on in which something that was asked for is missing ("there is no such row")."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True):
     """An answer that can be stored."""
 
     data: bytes
@@ -30,8 +29,7 @@ class Payload:
     """Something that was asked for is not there: the answer depends on the question's ``also``, too."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """What the database answered."""
 
     value: Any
@@ -40,8 +38,7 @@ class Loaded:
     """n payloads, one for each question that the database was asked, same order; None: this answer cannot be stored."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True):
     """What a batch of questions came to."""
 
     payloads: tuple[bytes | None, ...]

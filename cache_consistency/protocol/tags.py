@@ -136,7 +136,11 @@ class Keyspace:
 
     def entry(self, fingerprint: str, canonical: bytes) -> str:
         """Return the key of the entry whose full description is ``canonical``; the entry holds that text too and is compared with it."""
-        return f"{self.namespace}:e:{fingerprint}:{digest(canonical)}"
+        return self.entries(fingerprint) + digest(canonical)
+
+    def entries(self, fingerprint: str) -> str:
+        """Return what the keys of all entries of one fingerprint begin with."""
+        return f"{self.namespace}:e:{fingerprint}:"
 
     def lease(self, purpose: str, name: str) -> str:
         return f"{self.namespace}:l:{purpose}:{name}"

@@ -45,7 +45,7 @@ def get_instance(plan: Plan, connection: Any, lookup: Lookup, value: object) -> 
         raise NotByLookup from error                                # the queryset raises what Django raises
     loader = _Loader(plan, connection, lookup, [value])
     shell = ReadShell(store, connection, tables=plan.tables, label=plan.label, load=loader)
-    answer = drive(fetch(question, plan.keyspace.epoch, ttl=plan.policy.ttl), shell)
+    answer = drive(fetch(question, plan.epoch, ttl=plan.policy.ttl), shell)
     if shadowing():
         answer = compared(shell, question, answer)
     if answer.__class__ is bytes:
@@ -74,7 +74,7 @@ def get_many(plan: Plan, connection: Any, pks: Sequence[object]) -> dict[Any, Mo
         raise NotByLookup from error
     loader = _Loader(plan, connection, lookup, prepared)
     shell = ReadShell(store, connection, tables=plan.tables, label=plan.label, load=loader)
-    answers: Answers = drive(fetch_many(questions, plan.keyspace.epoch, ttl=plan.policy.ttl), shell)
+    answers: Answers = drive(fetch_many(questions, plan.epoch, ttl=plan.policy.ttl), shell)
     events.count("hit", plan.label, "", len(questions) - len(answers.wanted))
     return _assemble(plan, answers, connection.alias)
 

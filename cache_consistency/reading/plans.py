@@ -62,7 +62,10 @@ class Plan:
     tables: tuple[str, ...]
     """The model's table and those of its multi-table parents."""
     lookups: Mapping[str, Lookup]
-    keyspace: Keyspace
+    epoch: str
+    """The epoch's key."""
+    entries: str
+    """What the keys of this model's rows begin with."""
 
     def question(self, connection: Any, lookup: Lookup, value: object) -> Question:
         """
@@ -70,14 +73,14 @@ class Plan:
 
         :raises InexactValue: equality with this value is the database's business.
         """
-        text = field_text(connection, lookup.field, value)
-        tags = table_tags(connection, lookup.table)
-        canonical = f"get {self.label} {tags.prefix} {lookup.field.column}={value!a}".encode("ascii")
-        key = self.keyspace.entry(self.codec.fingerprint, canonical)
+        text, tags = field_text(connection, lookup.field, value), table_tags(connection, lookup.table)
+        tag = tags.row(text) if lookup.is_pk else tags.col(lookup.field.column, text)
+        canonical = f"{self.label} {tag}={value!a}".encode("ascii")
+        key = f"{self.entries}{tag}"                                # a tag is as good a name as a hash, and costs nothing
         if not lookup.is_pk:
-            return Question(key, canonical, (tags.bulk, tags.col(lookup.field.column, text)))
+            return Question(key, canonical, (tags.bulk, tag))
         if len(self.tables) == 1:
-            return Question(key, canonical, (tags.bulk, tags.row(text)), (tags.new,))
+            return Question(key, canonical, (tags.bulk, tag), (tags.new,))
         every = [table_tags(connection, table) for table in self.tables]
         return Question(
             key, canonical, tuple(tag for one in every for tag in (one.bulk, one.row(text))), tuple(one.new for one in every)
@@ -106,7 +109,10 @@ def _make(model: type[Model], connection: Any) -> Plan | None:
     meta = model._meta.concrete_model._meta                          # type: ignore[union-attr]
     tables = tuple(dict.fromkeys((meta.db_table, *(parent._meta.db_table for parent in meta.all_parents))))
     keyspace = Keyspace(conf.app_settings().NAMESPACE)
-    return Plan(model, meta.label, policy, codec_for(model, connection), tables, _lookups(model, connection, tables), keyspace)
+    codec = codec_for(model, connection)
+    return Plan(
+        model, meta.label, policy, codec, tables, _lookups(model, connection, tables), keyspace.epoch, keyspace.entries(codec.fingerprint)
+    )
 
 
 def _lookups(model: type[Model], connection: Any, tables: tuple[str, ...]) -> dict[str, Lookup]:

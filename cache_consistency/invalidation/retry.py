@@ -15,7 +15,7 @@ import os
 import threading
 
 from cache_consistency import events
-from cache_consistency.capture import state
+from cache_consistency.capture import owed
 from cache_consistency.exceptions import StoreError
 from cache_consistency.protocol.tags import Tag
 from cache_consistency.stores.base import Store
@@ -39,17 +39,21 @@ class RetryQueue:
     """The debts of one process."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._debts: collections.deque[Debt] = collections.deque()
         self._everything: Store | None = None
         self._overflows = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()                               # a new one: after a fork nobody would ever release the old
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
+        owed.release(still=())
 
     def owe(self, debt: Debt) -> None:
         """Take a debt on; it is paid as soon as the store answers again."""
-        state.withhold(debt.tables)
         with self._lock:
+            owed.withhold(debt.tables)
             self._debts.append(debt)
             while len(self._debts) > CAPACITY:
                 self._everything = self._debts.popleft().store
@@ -86,7 +90,8 @@ class RetryQueue:
                     self._everything = None
             elif debt is not None and self._debts and self._debts[0] is debt:
                 self._debts.popleft()
-            state.release(debt.tables if debt else (), still=frozenset(t for d in self._debts for t in d.tables))
+            if self._everything is None:                            # what was given up is not known by name any more
+                owed.release(still=[table for other in self._debts for table in other.tables])
         events.count("retry", "", "epoch" if store is not None else "resolved")
 
     def _work(self) -> None:
@@ -103,8 +108,7 @@ class RetryQueue:
 
     def forget(self) -> None:
         """Drop everything: a forked child owes nothing, its parent does."""
-        self.__init__()                                             # type: ignore[misc]
-        state.release((), still=frozenset())
+        self._begin()
 
 
 queue = RetryQueue()

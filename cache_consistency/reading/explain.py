@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.query import ModelIterable
 
 from cache_consistency import stores, switches
-from cache_consistency.capture import state
+from cache_consistency.capture import owed, state
 from cache_consistency.capture.reads import Uncacheable
 from cache_consistency.conf import app_settings
 from cache_consistency.declare.labels import parse_label
@@ -100,7 +100,7 @@ def _explain_queryset(queryset: QuerySet[Any], using: str | None) -> Explanation
     query.cc_cached = False
     try:
         if queryset._iterable_class is ModelIterable and is_plain(query):
-            text, compiled = describe_list(query, alias)
+            text, compiled, _ = describe_list(query, alias)
             sql, fingerprint = compiled(), plan.codec.fingerprint
         else:
             sql, params = query.clone().get_compiler(using=alias).as_sql()
@@ -132,6 +132,8 @@ def _look(subject: str, question: Question, plan: Plan, connection: Any, tables:
         return dataclasses.replace(
             found, outcome="uncached", reason="this transaction has written the table, sees an older snapshot, or is broken"
         )
+    if owed.is_withheld(tables):
+        return dataclasses.replace(found, outcome="uncached", reason="this process still owes the store an invalidation of the table")
     return found
 
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from django.db import InternalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _IDLE = 0
 """libpq's PQTRANS_IDLE"""
+_INERROR = 3
+"""libpq's PQTRANS_INERROR: only ROLLBACK is taken"""
 _PROBE = "cache_consistency_probe"
 
 
@@ -49,6 +52,12 @@ def is_open(connection: BaseDatabaseWrapper) -> bool:
     return not commits_by_itself(connection)
 
 
+def is_broken(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether PostgreSQL has given the open transaction up."""
+    raw: Any = connection.connection
+    return connection.vendor == "postgresql" and raw is not None and transaction_status(raw) == _INERROR
+
+
 def can_bracket(connection: BaseDatabaseWrapper) -> bool:
     """Return whether BEGIN and COMMIT can be sent under Django's feet."""
     return connection.vendor in {"postgresql", "sqlite"}
@@ -72,6 +81,8 @@ def commit(connection: BaseDatabaseWrapper) -> None:
     :raises DatabaseError: the server refused (a deferred constraint); the transaction is rolled back, also on SQLite, which keeps it open.
     """
     try:
+        if is_broken(connection):                                     # COMMIT would answer ROLLBACK, and nobody would be told
+            raise InternalError("the transaction was aborted by an earlier statement; nothing was committed")
         with connection.wrap_database_errors:
             if hasattr(connection.connection, "pgconn"):
                 connection.connection.commit()                        # psycopg sends it whenever a transaction is open

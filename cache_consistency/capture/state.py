@@ -20,7 +20,7 @@ from cache_consistency.capture import driver, sink
 from cache_consistency.protocol.tags import Tag, TableTags
 
 if TYPE_CHECKING:
-    from cache_consistency.capture.windows import Window
+    from cache_consistency.capture.writes import Window
 
 Connection = BaseDatabaseWrapper
 
@@ -28,6 +28,10 @@ active = True
 """Whether the hooks act; they read it on each call. Set it with `set_active`."""
 testcase = False
 """Whether the transaction of a ``TestCase`` counts as none (``hooks.testcase``)."""
+
+
+TAG_LIMIT = 2000
+"""A transaction with more tags than this in one table is marked by ``bulk`` there."""
 
 
 class State:
@@ -63,8 +67,8 @@ class State:
 
     def take(self) -> frozenset[Tag]:
         """Return the tags for a COMMIT that comes now; the connection stays dirty until `end`."""
-        tags, self.tags = frozenset(self.tags), set()
-        return tags
+        tags, self.tags = self.tags, set()
+        return frozenset(tags if len(tags) <= TAG_LIMIT else _coarser(tags))
 
     def end(self) -> None:
         """Forget the transaction: it is over, whichever way."""
@@ -78,6 +82,21 @@ class State:
         self.default_isolation = None
         self.probed = False
         self.tag_cache.clear()
+
+
+def _coarser(tags: Iterable[Tag]) -> set[Tag]:
+    """Return ``tags`` with ``bulk`` and ``any`` in the place of whatever is too much in one table."""
+    by_table: dict[str, set[Tag]] = {}
+    for tag in tags:
+        namespace, kind, table, _ = tag.split(":", 3)
+        by_table.setdefault(f"{namespace}:{kind}:{table}:", set()).add(tag)
+    kept: set[Tag] = set()
+    for prefix, own in by_table.items():
+        if len(own) > TAG_LIMIT:
+            names = TableTags(prefix)
+            own = {names.bulk, names.any}
+        kept |= own
+    return kept
 
 
 _written: ContextVar[tuple[State, ...]] = ContextVar("cache_consistency_written", default=())

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from django.utils.module_loading import import_string
 
 from cache_consistency.durations import seconds
 from cache_consistency.exceptions import CacheConsistencyError
@@ -59,15 +60,28 @@ def _optional_text(value: object) -> str | None:
     return value or None
 
 
+class LazyCallable:
+    """A callable named by its dotted path; it is imported when it is first called, since settings are read before models can be."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @functools.cached_property
+    def function(self) -> Callable[..., str]:
+        found = import_string(self.path)
+        if not callable(found):
+            raise ValueError(f"names {self.path!r}, which is no callable")
+        return found                                                # type: ignore[no-any-return]
+
+    def __call__(self, *args: Any) -> str:
+        return self.function(*args)
+
+
 def _optional_callable(value: object) -> Callable[..., str] | None:
     if value is None or callable(value):
         return value
-    if isinstance(value, str):
-        from django.utils.module_loading import import_string
-        try:
-            return _optional_callable(import_string(value))
-        except ImportError as error:
-            raise ValueError(f"cannot be imported: {error}") from error
+    if isinstance(value, str) and "." in value:
+        return LazyCallable(value)
     raise ValueError("must be a callable, or the dotted path of one")
 
 
@@ -192,7 +206,14 @@ def app_settings() -> AppSettings:
 
 
 def problems() -> tuple[Problem, ...]:
-    return _read()[1]
+    """Return what was not understood; a callable that is named by its path is imported for that."""
+    settings, found = _read()
+    if isinstance(settings.VARY, LazyCallable):
+        try:
+            _ = settings.VARY.function
+        except (ImportError, ValueError, AppRegistryNotReady) as error:
+            return (*found, Problem("VARY", f"cannot be imported: {error}"))
+    return found
 
 
 def require_valid() -> None:

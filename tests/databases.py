@@ -1,9 +1,10 @@
 """The databases that tests run on, as Django settings; imported by the settings, so nothing here may need Django to be set up."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 
 def sqlite_settings(alias: str, *, folder: Path) -> dict[str, Any]:
@@ -39,3 +40,10 @@ def postgres_settings(url: str) -> dict[str, Any]:
         "HOST": query.get("host") or unquote(parts.hostname or ""),
         "PORT": str(parts.port or query.get("port", "")),
     }
+
+
+def postgres_url(settings: Mapping[str, Any]) -> str:
+    """Turn settings back into an address; the inverse of `postgres_settings`."""
+    user, password = quote(settings["USER"], safe=""), quote(settings["PASSWORD"], safe="")
+    query = {name: value for name, value in (("host", settings["HOST"]), ("port", str(settings["PORT"]))) if value}
+    return f"postgresql://{user}:{password}@/{quote(settings['NAME'], safe='')}?{urlencode(query)}"

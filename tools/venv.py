@@ -142,14 +142,14 @@ def environment(extras: set[str], *, django: str | None = None, minor: str | Non
     with _one_at_a_time():
         folder = ROOT / _folder_name(django=django, minor=minor)
         stamp = _read_stamp(folder)
-        if stamp and extras <= set(stamp["extras"]):
+        if stamp and stamp["project"] == _project_hash() and extras <= set(stamp["extras"]):
             return folder / "bin" / "python"
         interpreter = choose(minor=minor, needs_redis=servers)
-        if not stamp or not _same_version(stamp, interpreter):
-            stamp = None
+        if stamp is None or tuple(stamp["python"]) != interpreter.version:
+            stamp = {"extras": []}
             say(f"Making {folder.name} with Python {'.'.join(map(str, interpreter.version))}; the first time takes a minute.")
             run([interpreter.path, "-m", "venv", "--clear", str(folder)])
-        wanted = sorted(extras | set(stamp["extras"] if stamp else ()))
+        wanted = sorted(extras | set(stamp["extras"]))
         say(f"Installing into {folder.name}: {', '.join(wanted)}.")
         _install(folder / "bin" / "python", wanted, django=django)
         _write_stamp(folder, interpreter, wanted)
@@ -194,28 +194,24 @@ def run(command: list[str], *, cwd: Path | None = None) -> None:
 
 
 def _read_stamp(folder: Path) -> Stamp | None:
-    """The environment's stamp if it was made from this pyproject.toml, here, by an interpreter that still runs; else None."""
+    """The environment's stamp if it was made in this folder by an interpreter that still runs; else None: it has to be made anew."""
     try:
         stamp = json.loads((folder / "stamp.json").read_text())
         subprocess.run([str(folder / "bin" / "python"), "-c", ""], stderr=subprocess.DEVNULL, check=True)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return stamp if stamp.get("project") == _project_hash() else None
+    return stamp if stamp.get("folder") == str(folder) else None
 
 
 def _write_stamp(folder: Path, interpreter: Interpreter, extras: list[str]) -> None:
-    stamp: Stamp = {"project": _project_hash(), "python": list(interpreter.version), "extras": extras}
+    # The folder's name stands in an environment's scripts: one that was moved or copied does not work.
+    stamp: Stamp = {"folder": str(folder), "project": _project_hash(), "python": list(interpreter.version), "extras": extras}
     (folder / "stamp.json").write_text(json.dumps(stamp))
 
 
-def _same_version(stamp: Stamp, interpreter: Interpreter) -> bool:
-    return tuple(stamp["python"]) == interpreter.version
-
-
 def _project_hash() -> str:
-    """Hash what decides the content: pyproject.toml up to the tools' tables, and the folder, whose name stands in scripts."""
-    declared = (ROOT / "pyproject.toml").read_text().partition("\n[tool.")[0]
-    return hashlib.sha256((declared + str(ROOT)).encode()).hexdigest()
+    """Hash what decides the content: pyproject.toml up to the tables of tools."""
+    return hashlib.sha256((ROOT / "pyproject.toml").read_text().partition("\n[tool.")[0].encode()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -69,8 +69,7 @@ class RowCodec:
         try:
             return encode([self._store(cast("Row", row)) for row in rows])
         except (*ENCODE_ERRORS, *_CONVERTER_ERRORS) as error:
-            field = self._culprit(rows)
-            raise CodecError(f"{self.model._meta.label}: field {field!r} cannot be stored: {error}", field=field) from error
+            raise self._refusal(rows, error) from error
 
     def decode(self, payload: bytes) -> list[Row]:
         """
@@ -91,7 +90,7 @@ class RowCodec:
         :param fetch_mode: Django 6.1: the queryset's; None is the ordinary one.
         """
         quiet = not (pre_init.receivers or post_init.receivers) or not has_listeners(self.model)  # the first half saves a call
-        if quiet and self._build is not None and fetch_mode is None:
+        if quiet and self._build is not None and (fetch_mode is None or fetch_mode is _FETCH_ONE):
             return self._build(row, db)
         return self.build_many((row,), db=db, fetch_mode=fetch_mode)[0]
 
@@ -102,7 +101,7 @@ class RowCodec:
             instances = [build(row, db) for row in rows]
         else:
             instances = self._from_db(rows, db=db, fetch_mode=fetch_mode)
-        if fetch_mode is not None:
+        if fetch_mode is not None and fetch_mode is not _FETCH_ONE:
             _apply(fetch_mode, instances, all_same=self._build is not None)
         return instances
 
@@ -113,20 +112,26 @@ class RowCodec:
         extra = {"fetch_mode": fetch_mode or _FETCH_ONE} if self._takes_fetch_mode else {}
         return [from_db(db, names, values(row, db), **extra) for row in rows]
 
-    def _culprit(self, rows: Sequence[Sequence[Any]]) -> str | None:
-        """The first field whose value a converter or msgspec refuses (no UUID, a lone surrogate, an integer beyond 64 bits)."""
+    def _refusal(self, rows: Sequence[Sequence[Any]], error: Exception) -> CodecError:
+        """Find the first value that a converter or msgspec refuses: no UUID, a lone surrogate, an integer beyond 64 bits."""
+        label, width = self.model._meta.label, len(self.columns)
         for row in rows:
+            if len(row) != width:
+                return CodecError(f"{label}: {len(row)} values for {width} columns")
             for i, column in enumerate(self.columns):
-                alone = [None] * i + [row[i]] + [None] * (len(row) - i - 1)
                 try:
-                    encode(self._store(tuple(alone)))
-                except (*ENCODE_ERRORS, *_CONVERTER_ERRORS):
-                    return column.field_name
-        return None
+                    encode(self._store((*[None] * i, row[i], *[None] * (width - i - 1))))
+                except (*ENCODE_ERRORS, *_CONVERTER_ERRORS) as reason:
+                    return CodecError(f"{label}: field {column.field_name!r} cannot be stored: {reason}", field=column.field_name)
+        return CodecError(f"{label}: {len(rows)} rows cannot be stored: {error}")
 
 
 def _apply(fetch_mode: Any, instances: Sequence[Model], *, all_same: bool) -> None:
-    """Set what Django 6.1 keeps in ``_state`` for lazy loading."""
+    """
+    Set what Django 6.1 keeps in ``_state`` for lazy loading.
+
+    :param all_same: ``from_db`` is Django's. One that does not take the mode (deprecated) leaves it out, as in a queryset.
+    """
     peers = [weakref.ref(instance) for instance in instances] if fetch_mode.track_peers else ()
     for instance in instances:
         state = cast("Any", instance._state)

@@ -44,7 +44,7 @@ ENCODE_ERRORS = (UnicodeEncodeError, OverflowError, RecursionError, TypeError)
 """What msgspec raises for a lone surrogate, a number out of range, a value that contains itself, an unknown type."""
 
 DECODE_ERRORS = (msgspec.MsgspecError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, OSError, ImportError)
-"""What foreign bytes can raise out of a decoder: OSError and LookupError come from names of time zones, ImportError from psycopg's types."""
+"""What foreign bytes raise out of a decoder; OSError and LookupError come from names of time zones, ImportError from psycopg's types."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,8 +128,9 @@ def _pack_zone(zone: datetime.tzinfo | None) -> object:
         offset, name = zone.utcoffset(None), zone.tzname(None)
         named = name != datetime.timezone(offset).tzname(None)
         return [offset.days, offset.seconds, offset.microseconds, name if named else None]
-    if type(zone) is zoneinfo.ZoneInfo and zone.key is not None and zoneinfo.ZoneInfo(zone.key) is zone:
-        return zone.key
+    key = getattr(zone, "key", None)  # a ZoneInfo read from a file may have none
+    if type(zone) is zoneinfo.ZoneInfo and key is not None and zoneinfo.ZoneInfo(key) is zone:
+        return key
     raise CodecError(f"the time zone {zone!r} cannot be stored so that it comes back the same")
 
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
+from typing import Any
 
 from cache_consistency import events
 from cache_consistency.declare import tracked
 from cache_consistency.invalidation.signals import entries_invalidated
-from cache_consistency.protocol.tags import Tag, parts
+from cache_consistency.protocol.tags import Tag, name_text, parts
+
+
+def announce_after(connection: Any, tags: Iterable[Tag]) -> None:
+    """
+    Announce a commit as soon as the connection can be used again.
+
+    At the end of ``atomic()`` COMMIT was sent but autocommit is not on yet: a receiver that asked the database now would open a
+    transaction that nobody ends. So it becomes the first of the transaction's ``on_commit`` hooks.
+    """
+    tell = functools.partial(announce, tags, reason="commit", using=connection.alias)
+    if connection.autocommit:
+        tell()
+    else:
+        connection.run_on_commit.insert(0, (set(), tell, True))
 
 
 def announce(tags: Iterable[Tag], *, reason: str, using: str) -> None:
@@ -16,7 +32,7 @@ def announce(tags: Iterable[Tag], *, reason: str, using: str) -> None:
     if not entries_invalidated.receivers:
         return
     by_table: dict[str, list[Tag]] = {}
-    named = {_named(table): table for table in tracked.tables()}
+    named = {name_text(table): table for table in tracked.tables()}
     for tag in tags:
         by_table.setdefault(parts(tag).table, []).append(tag)
     for name, of_table in by_table.items():
@@ -28,8 +44,3 @@ def announce(tags: Iterable[Tag], *, reason: str, using: str) -> None:
             if isinstance(answer, Exception):
                 events.emit(events.Event("receiver_error", found.model._meta.label, type(answer).__name__))
                 events.logger.error("a receiver of entries_invalidated failed: %r", receiver, exc_info=answer)
-
-
-def _named(table: str) -> str:
-    from cache_consistency.protocol.tags import name_text
-    return name_text(table)

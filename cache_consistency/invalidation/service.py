@@ -15,7 +15,7 @@ from typing import Any
 from cache_consistency import events, stores
 from cache_consistency.conf import app_settings
 from cache_consistency.declare import tracked
-from cache_consistency.invalidation.announce import announce
+from cache_consistency.invalidation.announce import announce, announce_after
 from cache_consistency.invalidation.retry import Debt, queue
 from cache_consistency.protocol import wishes
 from cache_consistency.protocol.drivers import run
@@ -39,7 +39,7 @@ class Service:
             commit()
             return
         run(write(tuple(tags), mark_ttl=app_settings().MARK_TTL), _WriteShell(store, commit))
-        announce(tags, reason="commit", using=connection.alias)
+        announce_after(connection, tags)
 
 
 def renew(tags: Iterable[Tag], *, reason: str, using: str) -> None:

@@ -5,7 +5,8 @@ from django.dispatch import Signal
 entries_invalidated = Signal()
 """
 Sent after the tags of a table have new versions: ``sender`` the model class, ``tags`` those tags, ``reason`` one of `REASONS`, ``using``
-the database's alias. Receivers run after COMMIT and before the transaction's own ``on_commit`` hooks; what they raise is logged.
+the database's alias. Receivers run after COMMIT, on a connection that is in autocommit again, before the transaction's own ``on_commit``
+hooks; what they raise is logged.
 """
 
 REASONS = ("commit", "rule", "request")

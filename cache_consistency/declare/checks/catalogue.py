@@ -14,7 +14,7 @@ CHECKS: dict[str, str] = {
     "W005": "The store lives inside one process (local memory).",
     "E006": "The store lives inside one process, in a deployment (only with --deploy).",
     "W007": "The store's backend keeps nothing (dummy): everything works, uncached.",
-    "E008": "The store's backend is none that can keep the promise, or cannot be imported.",
+    "E008": "The store's backend or client is none that can keep the promise, or cannot be imported.",
     "W009": "Another alias of CACHES uses the same Redis database as the store.",
     "W010": "The store's alias is also used by others, who may clear it.",
     "W011": "Two aliases of DATABASES are one database under two addresses or with two views of it.",

@@ -23,6 +23,10 @@ _KINDS = {
     "django.core.cache.backends.redis.RedisCache": "redis",
     "django_redis.cache.RedisCache": "redis",
 }
+_BACKENDS = (
+    "Use django_redis.cache.RedisCache or django.core.cache.backends.redis.RedisCache (or a class derived from one), with the address of "
+    "one server."
+)
 _OWN_DATABASE = "Give the store a Redis database of its own, e.g. redis://host:6379/1, under an alias that nothing else uses."
 
 
@@ -75,12 +79,18 @@ def _kind(alias: str) -> Iterator[CheckMessage]:
         )
     elif kind is Kind.DUMMY:
         yield finding("W007", f"The store {alias!r} is a dummy: everything works, uncached.", hint="Use Redis or Valkey.")
-    elif kind is not Kind.REDIS:
+    elif kind is Kind.REDIS:
+        yield from (finding("E008", f"{NAME}['CACHE']: {text} Everything works, uncached.", hint=_BACKENDS) for text in _refusals())
+    else:
         what = "cannot be imported" if kind is Kind.BROKEN else "cannot keep marks and versions"
-        yield finding(
-            "E008", f"The backend {backend!r} of the store {alias!r} {what}: everything works, uncached.",
-            hint="Use django_redis.cache.RedisCache or django.core.cache.backends.redis.RedisCache (or classes derived from them).",
-        )
+        yield finding("E008", f"The backend {backend!r} of the store {alias!r} {what}: everything works, uncached.", hint=_BACKENDS)
+
+
+def _refusals() -> list[str]:
+    """Return why the right backend still cannot be a store: the kind of its client, an address that cannot be read."""
+    from cache_consistency import stores
+
+    return [problem.text for problem in stores.problems()]
 
 
 def _shared(alias: str) -> Iterator[CheckMessage]:

@@ -34,7 +34,6 @@ INSTALLED_APPS = [
     "cache_consistency",
     "tests.testapp",
     "tests.capture",
-    "tests.capture",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -15,11 +15,7 @@ _TOKEN = re.compile(
     | (?P<quoted>"(?:[^"]|"")*(?:"|\Z)|`(?:[^`]|``)*(?:`|\Z)|\[[^\W\d][^\]\n]*\])
     | (?P<parameter>%s|%\(\w+\)s|%%|\?|:\w+)
     | (?P<word>[^\W\d][\w$]*)
-<<<<<<< HEAD
     | (?P<number>(?:\d[\d.]*|\.\d+)(?:[eE][+-]?\d+)?)
-=======
-    | (?P<number>[\d.]+(?:[eE][+-]?\d+)?)
->>>>>>> 541e44acc6e63f34bf9b40b96919a0e01f2a8be7
     | (?P<sign>.)
     """,
     re.VERBOSE | re.DOTALL,

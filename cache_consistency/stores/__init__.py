@@ -31,7 +31,7 @@ class _Nothing(enum.Enum):
 
 _lock = threading.Lock()
 _overrides: list[Store | None] = []
-_chosen: Store | None | _Nothing = _Nothing.YET
+_chosen: Store | _Nothing | None = _Nothing.YET
 _problem: conf.Problem | None = None
 
 

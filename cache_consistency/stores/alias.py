@@ -17,11 +17,12 @@ from typing import Any
 import redis
 from django.core.cache.backends.base import BaseCache
 from redis.backoff import NoBackoff
-from redis.connection import Connection, ConnectionPool
+from redis.connection import ConnectionPool
 from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from cache_consistency.conf import ConfigurationError
+from cache_consistency.stores.wire import Connection
 
 _OURS = {
     "socket_timeout", "socket_connect_timeout", "retry", "retry_on_error", "retry_on_timeout", "health_check_interval",

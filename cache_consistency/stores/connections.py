@@ -19,10 +19,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from redis.connection import Connection
-
-from cache_consistency.events import logger
 from cache_consistency.stores._errors import DRIVER_ERRORS, LOST, REPLIES
+from cache_consistency.stores.callbacks import tell
+from cache_consistency.stores.wire import Connection
 
 OnReply = Callable[[Any], None]
 """Called with one reply, or with the driver's error that stands for it."""
@@ -55,9 +54,7 @@ class Line:
     def ask_many(self, packed: bytes, replies: int) -> list[Any]:
         """Send several commands at once and return as many replies; an error reply stands in the list."""
 
-        def exchange(data: bytes) -> list[Any]:
-            return self._exchange(data, replies=replies)
-        found: list[Any] = self._twice(packed, None, exchange)
+        found: list[Any] = self._twice(packed, None, functools.partial(self._exchange, replies=replies))
         return found
 
     def send(self, packed: bytes, on_reply: OnReply, again: Callable[[], bytes]) -> None:
@@ -77,7 +74,7 @@ class Line:
                 failure = answer
             answers.append((on_reply, answer))
         for on_reply, answer in answers:
-            _tell(on_reply, answer)
+            tell(on_reply, answer)
         if failure is not None and not isinstance(failure, LOST):
             raise failure                                           # the caller's own command would wait as long again
 
@@ -177,7 +174,7 @@ class Line:
 
     def _give_up_owed(self) -> None:
         while self._owed:
-            _tell(self._owed.popleft(), _gone())
+            tell(self._owed.popleft(), _gone())
 
 
 def _gone() -> ConnectionError:
@@ -190,13 +187,6 @@ def _reply(connection: Connection) -> Any:
         return connection.read_response()
     except REPLIES as error:
         return error
-
-
-def _tell(on_reply: OnReply, answer: Any) -> None:
-    try:
-        on_reply(answer)
-    except Exception:
-        logger.exception("a callback for a late reply of the store failed")
 
 
 class Lines:

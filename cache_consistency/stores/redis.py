@@ -89,9 +89,9 @@ class RedisStore:
     def resolve(self, tags: Sequence[str], token: str) -> int:
         in_doubt = False
 
-        def arguments(second: bool) -> tuple[str, ...]:
+        def arguments(earlier: int) -> tuple[str, ...]:
             nonlocal in_doubt
-            in_doubt = in_doubt or second
+            in_doubt = in_doubt or earlier > 0
             return token, random_part(), self._clean_ttl, "0"
         found: int = self._run(script("resolve"), tags, arguments)
         # after a lost connection the first attempt may have been the one that found the tokens: nothing to be alarmed about
@@ -137,14 +137,14 @@ class RedisStore:
         self._lines.close()
         self._trip.succeeded()
 
-    def _run(self, lua: Script, keys: Sequence[str], arguments: Callable[[bool], tuple[str, ...]]) -> Any:
-        """Execute a script; ``arguments`` are made anew for each attempt, and are told whether an earlier one may have happened."""
+    def _run(self, lua: Script, keys: Sequence[str], arguments: Callable[[int], tuple[str, ...]]) -> Any:
+        """Execute a script; ``arguments`` are made anew for each attempt, and are told how many earlier ones may have happened."""
         try:
-            return self._ask(lua.by_hash(keys, *arguments(False)), lambda: lua.by_hash(keys, *arguments(True)))
+            return self._ask(lua.by_hash(keys, *arguments(0)), lambda: lua.by_hash(keys, *arguments(1)))
         except StoreRefused as error:
             if not isinstance(error.__cause__, NO_SCRIPT):
                 raise
-        return self._ask(lua.by_source(keys, *arguments(False)), lambda: lua.by_source(keys, *arguments(True)))
+        return self._ask(lua.by_source(keys, *arguments(0)), lambda: lua.by_source(keys, *arguments(1)))
 
     def _ask(self, packed: bytes, again: Callable[[], bytes] | None = None) -> Any:
         """Do as `_call` for one command; spelled out, because every hit passes here."""

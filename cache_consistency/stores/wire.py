@@ -1,8 +1,23 @@
-"""Commands as bytes. The generic packer of the driver encodes and measures every part on its own; ours are ASCII texts, joined once."""
+"""
+The wire: the driver's connection as we use it, and commands as bytes.
+
+The driver's own packer encodes and measures every part by itself; our keys are ASCII texts, joined and encoded once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+
+class Connection(Protocol):
+    """What we use of the driver's connection, which has no types of its own."""
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def on_connect(self) -> None: ...
+    def send_packed_command(self, command: Sequence[bytes], check_health: bool = True) -> None: ...  # noqa: FBT001, FBT002  # the driver's
+    def read_response(self) -> Any: ...
 
 
 def mget(keys: Sequence[str]) -> bytes:

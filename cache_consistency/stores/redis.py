@@ -19,7 +19,7 @@ from cache_consistency.exceptions import StoreError, StoreRefused, StoreUnavaila
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.protocol.versions import Taken
 from cache_consistency.stores import wire
-from cache_consistency.stores._errors import DRIVER_ERRORS, NO_SCRIPT, translate
+from cache_consistency.stores._errors import DRIVER_ERRORS, LOST, NO_SCRIPT, translate
 from cache_consistency.stores.alias import Recipe
 from cache_consistency.stores.base import CLEAN_TTL, MAX_TOKENS, MAX_VALUE, Epoch, StoreInfo
 from cache_consistency.stores.connections import Lines
@@ -105,7 +105,7 @@ class RedisStore:
             if isinstance(reply, NO_SCRIPT):
                 self._resolve_now(tags, token, on_answer)
             else:
-                on_answer(self._failed(reply, probe=False) if isinstance(reply, DRIVER_ERRORS) else reply)
+                on_answer(self._late(reply))
         self._call(lambda: self._lines.mine().send(packed(), on_reply, packed), answered=False)
 
     def _resolve_now(self, tags: Sequence[str], token: str, on_answer: Callable[[int | StoreError], None]) -> None:
@@ -177,16 +177,25 @@ class RedisStore:
     def _failed(self, error: Exception, *, probe: bool) -> StoreError:
         """Translate and count an error, and trip the switch if nobody answered or nobody may connect."""
         ours = translate(error, self._where)
-        if isinstance(error, NO_SCRIPT):
-            return ours                                             # a question of ours, not an error of the store
-        events.count("store_error", self.alias, type(ours).__name__)
         refused_at_the_door = isinstance(ours, StoreRefused) and not self._lines.mine().is_open
         if isinstance(ours, StoreUnavailable) or refused_at_the_door:
             if self._trip.failed(probe=probe):
                 events.emit(events.Event("store_down", self.alias, type(ours).__name__, {"error": str(ours)}))
-        elif probe:
-            self._succeeded()
+        elif self._trip.tripped:
+            self._succeeded()                                       # an error, but an answer
+        if not isinstance(error, NO_SCRIPT):                        # that one is a question of ours
+            events.count("store_error", self.alias, type(ours).__name__)
         return ours
+
+    def _late(self, reply: Any) -> int | StoreError:
+        """Return what a late reply means. A connection that was closed meanwhile does not say that the server is away."""
+        if isinstance(reply, LOST):
+            events.count("store_error", self.alias, "late")
+            return translate(reply, self._where)
+        if isinstance(reply, DRIVER_ERRORS):
+            return self._failed(reply, probe=False)
+        found: int = reply
+        return found
 
     def _succeeded(self) -> None:
         if self._trip.succeeded():

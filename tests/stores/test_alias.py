@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 from django.core.cache import caches
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from cache_consistency import conf, stores
 from cache_consistency.exceptions import StoreRefused
@@ -21,7 +21,7 @@ DJANGO_REDIS, DJANGO = "django_redis.cache.RedisCache", "django.core.cache.backe
 BOTH = pytest.mark.parametrize("backend", [DJANGO_REDIS, DJANGO])
 
 
-def use(settings: SettingsWrapper, **alias: Any) -> stores.Store | None:
+def use(settings: Settings, **alias: Any) -> stores.Store | None:
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}, "consistent": alias}
     settings.CACHE_CONSISTENCY = {"CACHE": "consistent"}
     return stores.current()
@@ -32,7 +32,7 @@ def pool_options(backend: str, **options: Any) -> dict[str, Any]:
     return {"CONNECTION_POOL_KWARGS": options} if backend == DJANGO_REDIS else options
 
 
-def options_of(settings: SettingsWrapper, **alias: Any) -> dict[str, Any]:
+def options_of(settings: Settings, **alias: Any) -> dict[str, Any]:
     use(settings, **alias)
     return dict(recipe_for(caches["consistent"], alias="consistent").options)
 
@@ -41,14 +41,15 @@ def options_of(settings: SettingsWrapper, **alias: Any) -> dict[str, Any]:
 def secured() -> Iterator[RedisServer]:
     with RedisServer() as server:
         with redis.Redis.from_url(server.url) as raw:
-            raw.acl_setuser("shop", enabled=True, passwords=["+s3cret"], keys=["cc:*"], categories=["+@all", "-@dangerous"], commands=["+info"])
-            raw.acl_setuser("poor", enabled=True, passwords=["+s3cret"], keys=["cc:*"], categories=["+@all", "-@dangerous"])
+            modest: dict[str, Any] = {"enabled": True, "passwords": ["+s3cret"], "keys": ["cc:*"], "categories": ["+@all", "-@dangerous"]}
+            raw.acl_setuser("shop", **modest, commands=["+info"])
+            raw.acl_setuser("poor", **modest)
             raw.acl_setuser("default", enabled=True, passwords=["+other"], keys=["*"], categories=["+@all"], reset=True)
         yield server
 
 
 @BOTH
-def test_user_password_and_database_of_the_url_are_used(settings: SettingsWrapper, secured: RedisServer, backend: str) -> None:
+def test_user_password_and_database_of_the_url_are_used(settings: Settings, secured: RedisServer, backend: str) -> None:
     store = use(settings, BACKEND=backend, LOCATION=f"redis://shop:s3cret@127.0.0.1:{secured.port}/3")
     assert isinstance(store, RedisStore)
     store.take([ROW])
@@ -57,7 +58,7 @@ def test_user_password_and_database_of_the_url_are_used(settings: SettingsWrappe
     assert "s3cret" not in repr(store)
 
 
-def test_django_redis_options_for_password_and_pool_are_used(settings: SettingsWrapper, secured: RedisServer) -> None:
+def test_django_redis_options_for_password_and_pool_are_used(settings: Settings, secured: RedisServer) -> None:
     store = use(
         settings, BACKEND=DJANGO_REDIS, LOCATION=f"redis://127.0.0.1:{secured.port}/0",
         OPTIONS={"USERNAME": "shop", "PASSWORD": "s3cret", "CONNECTION_POOL_KWARGS": {"socket_timeout": 5, "max_connections": 3}},
@@ -66,7 +67,7 @@ def test_django_redis_options_for_password_and_pool_are_used(settings: SettingsW
     assert store.get([ROW]) == [None]
 
 
-def test_a_wrong_password_is_refused_without_being_shown(settings: SettingsWrapper, secured: RedisServer) -> None:
+def test_a_wrong_password_is_refused_without_being_shown(settings: Settings, secured: RedisServer) -> None:
     store = use(settings, BACKEND=DJANGO_REDIS, LOCATION=f"redis://shop:wr0ng@127.0.0.1:{secured.port}/0")
     assert store is not None
     with pytest.raises(StoreRefused) as caught:
@@ -74,15 +75,15 @@ def test_a_wrong_password_is_refused_without_being_shown(settings: SettingsWrapp
     assert "wr0ng" not in str(caught.value)
 
 
-def test_a_user_who_may_not_ask_who_the_server_is_is_refused_with_the_reason(settings: SettingsWrapper, secured: RedisServer) -> None:
+def test_a_user_who_may_not_ask_who_the_server_is_is_refused_with_the_reason(settings: Settings, secured: RedisServer) -> None:
     store = use(settings, BACKEND=DJANGO_REDIS, LOCATION=f"redis://poor:s3cret@127.0.0.1:{secured.port}/0")
     assert store is not None
-    with pytest.raises(StoreRefused, match="permissions"):
+    with pytest.raises(StoreRefused, match=r"can't run|permissions"):
         store.get([ROW])
 
 
 @BOTH
-def test_a_unix_socket_is_used(settings: SettingsWrapper, tmp_path: Path, backend: str) -> None:
+def test_a_unix_socket_is_used(settings: Settings, tmp_path: Path, backend: str) -> None:
     path = tmp_path / "s"
     with RedisServer("--unixsocket", str(path)):
         store = use(settings, BACKEND=backend, LOCATION=f"unix://{path}?db=2")
@@ -92,7 +93,7 @@ def test_a_unix_socket_is_used(settings: SettingsWrapper, tmp_path: Path, backen
 
 
 @BOTH
-def test_tls_options_reach_the_connection(settings: SettingsWrapper, backend: str) -> None:
+def test_tls_options_reach_the_connection(settings: Settings, backend: str) -> None:
     use(
         settings, BACKEND=backend, LOCATION="rediss://user:pw@cache.example:6380/1",
         OPTIONS=pool_options(backend, ssl_cert_reqs="required", ssl_ca_certs="/ca.pem"),
@@ -106,13 +107,13 @@ def test_tls_options_reach_the_connection(settings: SettingsWrapper, backend: st
 
 
 @BOTH
-def test_of_several_servers_the_primary_is_used(settings: SettingsWrapper, backend: str) -> None:
+def test_of_several_servers_the_primary_is_used(settings: Settings, backend: str) -> None:
     options = options_of(settings, BACKEND=backend, LOCATION=["redis://primary:6379/0", "redis://replica:6379/0"])
     assert options["host"] == "primary"
 
 
 @BOTH
-def test_resends_timeouts_and_chatter_of_the_alias_do_not_reach_our_connections(settings: SettingsWrapper, backend: str) -> None:
+def test_resends_timeouts_and_chatter_of_the_alias_do_not_reach_our_connections(settings: Settings, backend: str) -> None:
     use(
         settings, BACKEND=backend, LOCATION="redis://h:6379/0",
         OPTIONS=pool_options(
@@ -134,9 +135,9 @@ def test_resends_timeouts_and_chatter_of_the_alias_do_not_reach_our_connections(
 
 def test_a_new_connection_sends_the_handshake_and_the_epoch_and_nothing_else(own_server: RedisServer, raw: redis.Redis) -> None:
     recipe = recipe_from_pool(redis.ConnectionPool.from_url(f"redis://127.0.0.1:{own_server.port}/1"))
-    with raw.monitor() as monitor:
+    with raw.monitor() as monitor:  # type: ignore[no-untyped-call]  # the driver's
         RedisStore(recipe, KEYSPACE, timeout=2.0).get([ROW])
-        seen = []
+        seen: list[str] = []
         while not seen or not seen[-1].startswith("MGET"):
             command = monitor.next_command()
             if command["client_type"] != "lua":
@@ -153,7 +154,7 @@ def test_a_new_connection_sends_the_handshake_and_the_epoch_and_nothing_else(own
         {"REDIS_CLIENT_CLASS": "redis.cluster.RedisCluster"},
     ],
 )
-def test_clients_of_more_than_one_server_are_refused_with_a_reason(settings: SettingsWrapper, options: dict[str, Any]) -> None:
+def test_clients_of_more_than_one_server_are_refused_with_a_reason(settings: Settings, options: dict[str, Any]) -> None:
     assert use(settings, BACKEND=DJANGO_REDIS, LOCATION="redis://master/0", OPTIONS=options) is None
     (problem,) = stores.problems()
     assert problem.name == "CACHE"
@@ -162,7 +163,7 @@ def test_clients_of_more_than_one_server_are_refused_with_a_reason(settings: Set
 
 
 @BOTH
-def test_a_url_that_cannot_be_read_is_a_problem_that_does_not_show_it(settings: SettingsWrapper, backend: str) -> None:
+def test_a_url_that_cannot_be_read_is_a_problem_that_does_not_show_it(settings: Settings, backend: str) -> None:
     assert use(settings, BACKEND=backend, LOCATION="redis://:s3cret@host:p0rt/0") is None
     (problem,) = stores.problems()
     assert "LOCATION" in problem.text
@@ -170,13 +171,13 @@ def test_a_url_that_cannot_be_read_is_a_problem_that_does_not_show_it(settings: 
     assert "p0rt" not in problem.text
 
 
-def test_without_an_alias_there_is_no_store_and_no_problem(settings: SettingsWrapper) -> None:
+def test_without_an_alias_there_is_no_store_and_no_problem(settings: Settings) -> None:
     settings.CACHE_CONSISTENCY = {}
     assert stores.current() is None
     assert stores.problems() == ()
 
 
-def test_an_alias_that_does_not_exist_and_a_backend_that_cannot_be_a_store_are_problems(settings: SettingsWrapper) -> None:
+def test_an_alias_that_does_not_exist_and_a_backend_that_cannot_be_a_store_are_problems(settings: Settings) -> None:
     assert use(settings, BACKEND="django.core.cache.backends.dummy.DummyCache") is None
     assert "DummyCache" in stores.problems()[0].text
     settings.CACHE_CONSISTENCY = {"CACHE": "elsewhere"}
@@ -184,7 +185,7 @@ def test_an_alias_that_does_not_exist_and_a_backend_that_cannot_be_a_store_are_p
     assert "no such alias" in stores.problems()[0].text
 
 
-def test_a_locmem_alias_is_the_store_in_memory_and_stays_until_settings_change(settings: SettingsWrapper) -> None:
+def test_a_locmem_alias_is_the_store_in_memory_and_stays_until_settings_change(settings: Settings) -> None:
     store = use(settings, BACKEND="django.core.cache.backends.locmem.LocMemCache")
     assert isinstance(store, MemoryStore)
     assert stores.current() is store
@@ -192,7 +193,7 @@ def test_a_locmem_alias_is_the_store_in_memory_and_stays_until_settings_change(s
     assert stores.current() is not store
 
 
-def test_settings_reach_the_store(settings: SettingsWrapper, own_server: RedisServer) -> None:
+def test_settings_reach_the_store(settings: Settings, own_server: RedisServer) -> None:
     settings.CACHES = {"consistent": {"BACKEND": DJANGO_REDIS, "LOCATION": own_server.url}}
     settings.CACHE_CONSISTENCY = {"CACHE": "consistent", "NAMESPACE": "shop", "QUARANTINE": "1h", "TIMEOUT": 3}
     store = stores.current()
@@ -201,7 +202,7 @@ def test_settings_reach_the_store(settings: SettingsWrapper, own_server: RedisSe
     assert not store.take([]).storable
 
 
-def test_a_test_can_put_another_store_in_force(settings: SettingsWrapper) -> None:
+def test_a_test_can_put_another_store_in_force(settings: Settings) -> None:
     settings.CACHE_CONSISTENCY = {}
     store = MemoryStore(KEYSPACE)
     with stores.override(store):

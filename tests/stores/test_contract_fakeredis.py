@@ -7,6 +7,7 @@ fakeredis has neither INFO, which the scripts ask for the server's generation, n
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import fakeredis
 import pytest
@@ -26,13 +27,14 @@ INFO = b"redis_version:7.4.0\r\nused_memory:1\r\nrun_id:%b\r\nrole:master\r\nmas
 def info(monkeypatch: pytest.MonkeyPatch) -> None:
     def info(self: object, *sections: bytes) -> bytes:
         return INFO
-    monkeypatch.setitem(SUPPORTED_COMMANDS, "info", Signature("info", "info", (), (bytes,)))
+    signature: Any = Signature
+    monkeypatch.setitem(SUPPORTED_COMMANDS, "info", signature("info", "info", (), (bytes,)))
     monkeypatch.setattr(FakeSocket, "info", info, raising=False)
 
 
 @pytest.fixture
 def client() -> Iterator[redis.Redis]:
-    server = fakeredis.FakeServer()
+    server: Any = fakeredis.FakeServer()
     with fakeredis.FakeRedis(server=server) as client:
         client.eval("return 1", 0)                                  # makes the runtime
         server._lua_runtime.globals()[b"redis"][b"sha1hex"] = lambda text: hashlib.sha1(text).hexdigest().encode()

@@ -53,10 +53,9 @@ def move(store: Store, chance: random.Random) -> object:
     kind = chance.choice(["mark", "mark", "mark over", "resolve", "resolve", "take", "new epoch"])
     tags, token = chance.sample(TAGS, chance.randint(1, 3)), chance.choice(WRITERS)
     try:
-        if kind == "mark":
-            return store.mark(tags, token, ttl=chance.choice([FAR, 0]))
-        if kind == "mark over":
-            return store.mark(tags, token, ttl=0.001)
+        if kind.startswith("mark"):
+            store.mark(tags, token, ttl=0.001 if kind == "mark over" else chance.choice([FAR, 0]))
+            return "marked"
         if kind == "resolve":
             return store.resolve(tags, token)
         if kind == "take":

@@ -55,7 +55,7 @@ class RedisStore:
         self._quarantine = str(math.ceil(quarantine * 1000))
         self._clean_ttl = str(milliseconds(clean_ttl))
         self._trip = trip or TripSwitch()
-        self._lines = Lines(functools.partial(recipe.make, timeout=timeout, on_connect=connector(keyspace)))
+        self._lines = Lines(functools.partial(recipe.make, timeout=timeout, on_connect=connector(keyspace)), timeout=timeout)
         _living.add(self)
 
     def __repr__(self) -> str:

@@ -20,14 +20,23 @@ class Connection(Protocol):
     def read_response(self) -> Any: ...
 
 
+_MGET = [f"*{count + 1}\r\n$4\r\nMGET" for count in range(64)]
+_LENGTH = [f"\r\n${length}\r\n" for length in range(512)]
+
+
 def mget(keys: Sequence[str]) -> bytes:
     """
     Pack ``MGET keys``.
 
     :raises UnicodeEncodeError: a key is not ASCII; nothing was sent.
     """
-    parts = [f"*{len(keys) + 1}\r\n$4\r\nMGET\r\n"]
-    parts += [f"${len(key)}\r\n{key}\r\n" for key in keys]
+    count = len(keys)
+    parts = [_MGET[count] if count < 64 else f"*{count + 1}\r\n$4\r\nMGET"]
+    for key in keys:
+        length = len(key)
+        parts.append(_LENGTH[length] if length < 512 else f"\r\n${length}\r\n")
+        parts.append(key)
+    parts.append("\r\n")
     return "".join(parts).encode("ascii")
 
 

@@ -171,8 +171,10 @@ class Line:
         try:
             connection.connect()
             channel = open_channel(connection, timeout=self._timeout)
-        except BaseException:
+        except BaseException as error:
             connection.disconnect()
+            if isinstance(error, Exception) and not isinstance(error, DRIVER_ERRORS):    # as a credential provider's own may be
+                raise ConnectionError(f"the connection cannot be opened: {type(error).__name__}: {error}") from error
             raise
         self._connection, self._channel = connection, channel
         return channel

@@ -35,9 +35,14 @@ def let_pass_on(client: redis.Redis, seconds: float) -> None:
 
 
 @pytest.fixture
-def own_server() -> Iterator[RedisServer]:
-    """A server that the test may kill, pause, fill."""
+def redis_here() -> None:
+    """For a test that starts servers by itself."""
     require(find_redis_server)
+
+
+@pytest.fixture
+def own_server(redis_here: None) -> Iterator[RedisServer]:
+    """A server that the test may kill, pause, fill."""
     with RedisServer() as server:
         yield server
 

@@ -10,7 +10,7 @@ from django.core.cache import caches
 from pytest_django import Settings
 
 from cache_consistency import conf, stores
-from cache_consistency.exceptions import StoreRefused
+from cache_consistency.exceptions import StoreRefused, StoreUnavailable
 from cache_consistency.stores.alias import recipe_for, recipe_from_pool
 from cache_consistency.stores.memory import MemoryStore
 from cache_consistency.stores.redis import RedisStore
@@ -38,7 +38,7 @@ def options_of(settings: Settings, **alias: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def secured() -> Iterator[RedisServer]:
+def secured(redis_here: None) -> Iterator[RedisServer]:
     with RedisServer() as server:
         with redis.Redis.from_url(server.url) as raw:
             modest: dict[str, Any] = {"enabled": True, "passwords": ["+s3cret"], "keys": ["cc:*"], "categories": ["+@all", "-@dangerous"]}
@@ -83,6 +83,7 @@ def test_a_user_who_may_not_ask_who_the_server_is_is_refused_with_the_reason(set
 
 
 @BOTH
+@pytest.mark.usefixtures("redis_here")
 def test_a_unix_socket_is_used(settings: Settings, tmp_path: Path, backend: str) -> None:
     path = tmp_path / "s"
     with RedisServer("--unixsocket", str(path)):
@@ -169,6 +170,29 @@ def test_a_url_that_cannot_be_read_is_a_problem_that_does_not_show_it(settings: 
     assert "LOCATION" in problem.text
     assert "s3cret" not in problem.text
     assert "p0rt" not in problem.text
+
+
+@BOTH
+def test_options_that_no_connection_takes_are_a_problem_and_not_an_error_of_every_read(settings: Settings, backend: str) -> None:
+    assert use(settings, BACKEND=backend, LOCATION="redis://h/0", OPTIONS=pool_options(backend, sokcet_type=1)) is None
+    (problem,) = stores.problems()
+    assert "sokcet_type" in problem.text
+
+
+def test_a_client_class_that_cannot_be_imported_is_a_problem(settings: Settings) -> None:
+    assert use(settings, BACKEND=DJANGO_REDIS, LOCATION="redis://h/0", OPTIONS={"CLIENT_CLASS": "no.such.Client"}) is None
+    assert "no.such" in stores.problems()[0].text or "No module" in stores.problems()[0].text
+
+
+class FailingCredentials(redis.CredentialProvider):
+    def get_credentials(self) -> tuple[str]:
+        raise KeyError("token service")
+
+
+def test_what_a_credential_provider_raises_is_a_store_that_is_away(own_server: RedisServer) -> None:
+    pool = redis.ConnectionPool.from_url(own_server.url, credential_provider=FailingCredentials())
+    with pytest.raises(StoreUnavailable, match="KeyError"):
+        RedisStore(recipe_from_pool(pool), KEYSPACE).get([ROW])
 
 
 def test_without_an_alias_there_is_no_store_and_no_problem(settings: Settings) -> None:

@@ -54,6 +54,7 @@ def connections_of(raw: redis.Redis) -> set[str]:
     return {client["id"] for client in raw.client_list()} - {own}
 
 
+@pytest.mark.usefixtures("redis_here")
 def test_nobody_listens_and_it_comes_back_by_itself(heard: list[events.Event]) -> None:
     clock, port = Clock(), free_port()
     store = store_at(f"redis://127.0.0.1:{port}/0", trip=TripSwitch(clock=clock))

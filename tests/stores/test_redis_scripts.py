@@ -99,6 +99,7 @@ def test_a_full_memory_refuses_marks_and_entries_and_lets_resolves_through(own_s
     assert after != before
 
 
+@pytest.mark.usefixtures("redis_here")
 def test_volatile_eviction_takes_neither_epoch_nor_marks() -> None:
     with RedisServer("--maxmemory", "4mb", "--maxmemory-policy", "volatile-lru") as server:
         store = store_at(server.url)

@@ -90,7 +90,10 @@ def _open(settings: conf.AppSettings) -> Store | None:
         return None
     if alias not in getattr(django_settings, "CACHES", {}):
         raise conf.ConfigurationError(f"names {alias!r}, and CACHES has no such alias.")
-    backend = caches[alias]
+    try:
+        backend = caches[alias]
+    except ImportError as error:
+        raise conf.ConfigurationError(f"names {alias!r}, which cannot be opened: {error}") from error
     keyspace = Keyspace(settings.NAMESPACE)
     if isinstance(backend, LocMemCache):
         return MemoryStore(keyspace)

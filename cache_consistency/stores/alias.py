@@ -32,6 +32,7 @@ _OURS = {
 }
 """Options of the alias that do not reach our connections; those of the driver's maintenance notifications do not either."""
 _NOT_OURS_EITHER = ("maint", "orig_", "oss_cluster_")
+_WRONG_OPTIONS: tuple[type[Exception], ...] = (TypeError, ValueError, *DRIVER_ERRORS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +101,7 @@ def recipe_for(backend: BaseCache, *, alias: str) -> Recipe:
     recipe = recipe_from_pool(pool)
     try:
         recipe.make(timeout=1.0, on_connect=lambda connection: None)            # not opened
-    except (TypeError, ValueError, *DRIVER_ERRORS) as error:
+    except _WRONG_OPTIONS as error:
         raise ConfigurationError(f"CACHES[{alias!r}]: no connection can be made from its options: {error}") from error
     return recipe
 

@@ -34,6 +34,9 @@ INSTALLED_APPS = [
     "cache_consistency",
     "tests.testapp",
     "tests.capture",
+    "example_project.accounts",
+    "example_project.catalog",
+    "example_project.orders",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

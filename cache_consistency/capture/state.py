@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from cache_consistency.capture import driver, sink
-from cache_consistency.protocol.tags import Tag, TableTags
+from cache_consistency.protocol.tags import TableTags, Tag
 
 if TYPE_CHECKING:
     from cache_consistency.capture.writes import Window

@@ -151,5 +151,3 @@ def _plain(field: Field[Any, Any]) -> type | None:
         "CharField": str, "SlugField": str, "TextField": str, "EmailField": str, "URLField": str,
     }
     return kinds.get(type(target).__name__)
-
-

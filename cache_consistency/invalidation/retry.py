@@ -47,8 +47,8 @@ class RetryQueue:
 
     def owe(self, debt: Debt) -> None:
         """Take a debt on; it is paid as soon as the store answers again."""
-        state.withhold(debt.tables)
         with self._lock:
+            state.withhold(debt.tables)
             if len(self._debts) >= CAPACITY:
                 self._everything = debt.store
                 events.warn_once("retry_overflow", "more than %d invalidations wait for the store: all entries will be given up", CAPACITY)
@@ -68,7 +68,8 @@ class RetryQueue:
         """Try all of them once, now; return whether nothing is owed any more."""
         while True:
             with self._lock:
-                store, debt = self._everything, self._debts[0] if self._debts else None
+                store, self._everything = self._everything, None    # what is dropped from now on needs another epoch
+                debt = self._debts[0] if self._debts else None
             if store is None and debt is None:
                 return True
             try:
@@ -77,17 +78,19 @@ class RetryQueue:
                 elif debt is not None:
                     debt.store.resolve(debt.tags, debt.token)
             except StoreError:
+                with self._lock:
+                    self._everything = self._everything or store
                 return False
-            self._paid(store, debt)
+            self._paid(None if store is not None else debt)
 
-    def _paid(self, store: Store | None, debt: Debt | None) -> None:
+    def _paid(self, debt: Debt | None) -> None:
+        """Forget a debt that was paid (None: a new epoch was begun), and read again what nothing is owed for."""
         with self._lock:
-            if store is not None:
-                self._everything = None
-            elif debt is not None and self._debts and self._debts[0] is debt:
+            if debt is not None and self._debts and self._debts[0] is debt:
                 self._debts.popleft()
-            state.release(debt.tables if debt else (), still=frozenset(t for d in self._debts for t in d.tables))
-        events.count("retry", "", "epoch" if store is not None else "resolved")
+            if self._everything is None:
+                state.release(state.withheld.difference(*(owed.tables for owed in self._debts)))
+        events.count("retry", "", "epoch" if debt is None else "resolved")
 
     def _work(self) -> None:
         pause = FIRST_PAUSE
@@ -104,7 +107,7 @@ class RetryQueue:
     def forget(self) -> None:
         """Drop everything: a forked child owes nothing, its parent does."""
         self.__init__()                                             # type: ignore[misc]
-        state.release((), still=frozenset())
+        state.release(state.withheld)
 
 
 queue = RetryQueue()

@@ -78,8 +78,9 @@ class RetryQueue:
                 elif debt is not None:
                     debt.store.resolve(debt.tags, debt.token)
             except StoreError:
-                with self._lock:
-                    self._everything = self._everything or store
+                if store is not None:
+                    with self._lock:
+                        self._everything = store
                 return False
             self._paid(None if store is not None else debt)
 

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "cache_consistency",
     "tests.testapp",
+    "tests.shelf",
     "tests.capture",
     "example_project.accounts",
     "example_project.catalog",

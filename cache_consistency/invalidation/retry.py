@@ -48,8 +48,8 @@ class RetryQueue:
 
     def owe(self, debt: Debt) -> None:
         """Take a debt on; it is paid as soon as the store answers again."""
-        state.withhold(debt.tables)
         with self._lock:
+            state.withhold(debt.tables)
             self._debts.append(debt)
             while len(self._debts) > CAPACITY:
                 self._everything = self._debts.popleft().store

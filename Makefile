@@ -24,7 +24,7 @@ test-matrix: ## the tests on each pair of Python and Django that this machine ha
 	@$(BOOT) tools/matrix.py
 
 lint: ## ruff: rules and format
-	$(IN) lint -- -m ruff check --quiet .
+	$(IN) lint -- -m ruff check --quiet --output-format=concise .
 	$(IN) lint -- -m ruff format --check --quiet .
 
 format: ## ruff: write the format
@@ -47,6 +47,7 @@ docs: ## the documentation as pages, every link checked
 	$(IN) docs -- -m mkdocs build --strict --quiet --site-dir .run/site
 
 dist: ## sdist and wheel
+	@rm -rf dist
 	$(IN) lint -- -m build --outdir dist .
 
 clean: ## remove environments, caches and what was built

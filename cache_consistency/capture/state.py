@@ -28,6 +28,12 @@ active = True
 """Whether the hooks act; they read it on each call. Set it with `set_active`."""
 testcase = False
 """Whether the transaction of a ``TestCase`` counts as none (``hooks.testcase``)."""
+withheld: frozenset[str] = frozenset()
+"""``db_table`` of what this process has written and could not invalidate yet: it does not read them from the cache."""
+
+
+TAG_LIMIT = 2000
+"""A transaction with more tags than this in one table is marked by ``bulk`` there."""
 
 
 class State:
@@ -63,8 +69,8 @@ class State:
 
     def take(self) -> frozenset[Tag]:
         """Return the tags for a COMMIT that comes now; the connection stays dirty until `end`."""
-        tags, self.tags = frozenset(self.tags), set()
-        return tags
+        tags, self.tags = self.tags, set()
+        return frozenset(tags if len(tags) <= TAG_LIMIT else _coarser(tags))
 
     def end(self) -> None:
         """Forget the transaction: it is over, whichever way."""
@@ -78,6 +84,21 @@ class State:
         self.default_isolation = None
         self.probed = False
         self.tag_cache.clear()
+
+
+def _coarser(tags: Iterable[Tag]) -> set[Tag]:
+    """Return ``tags`` with ``bulk`` and ``any`` in the place of whatever is too much in one table."""
+    by_table: dict[str, set[Tag]] = {}
+    for tag in tags:
+        namespace, kind, table, _ = tag.split(":", 3)
+        by_table.setdefault(f"{namespace}:{kind}:{table}:", set()).add(tag)
+    kept: set[Tag] = set()
+    for prefix, own in by_table.items():
+        if len(own) > TAG_LIMIT:
+            names = TableTags(prefix)
+            own = {names.bulk, names.any}
+        kept |= own
+    return kept
 
 
 _written: ContextVar[tuple[State, ...]] = ContextVar("cache_consistency_written", default=())
@@ -101,6 +122,18 @@ def set_active(value: bool) -> None:  # noqa: FBT001  # a setter
 def set_testcase(value: bool) -> None:  # noqa: FBT001  # a setter
     global testcase  # as `active`
     testcase = value
+
+
+def withhold(tables: Collection[str]) -> None:
+    """Read ``tables`` from the database, in all of this process, until `release`; the caller sees to it that nobody else does either."""
+    global withheld  # as `active`
+    withheld = withheld.union(tables)
+
+
+def release(tables: Collection[str]) -> None:
+    """Let ``tables`` be read from the cache again."""
+    global withheld  # as `active`
+    withheld = withheld.difference(tables)
 
 
 def dirty(connection: Connection, tables: Collection[str] | None) -> bool:
@@ -144,7 +177,8 @@ def may_serve(connection: Connection, tables: Collection[str] | None) -> bool:
     """
     Return whether a cached entry that depends on ``tables`` may stand for what this connection would read now.
 
-    Not in a transaction that has written one of them, in a broken block (Django must say so), or above READ COMMITTED.
+    Not in a transaction that has written one of them, in a broken block (Django must say so), or above READ COMMITTED; and not while this
+    process owes the store an invalidation of one of them.
     """
     state: State | None = getattr(connection, "_cc", None)
     if (
@@ -152,10 +186,11 @@ def may_serve(connection: Connection, tables: Collection[str] | None) -> bool:
         and (connection.autocommit or connection.connection is None)
         and (state is None or not (state.tables or state.textual))
         and not _written.get()
+        and not withheld
         and (connection.vendor != "sqlite" or connection.connection is None or not connection.connection.in_transaction)
     ):
         return True                                                   # the common case: autocommit, clean, nothing open
-    if connection.needs_rollback or dirty(connection, tables):
+    if connection.needs_rollback or dirty(connection, tables) or not withheld.isdisjoint(withheld if tables is None else tables):
         return False
     return not in_transaction(connection) or _reads_what_is_committed(connection)
 

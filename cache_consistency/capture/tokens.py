@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     | (?P<quoted>"(?:[^"]|"")*(?:"|\Z)|`(?:[^`]|``)*(?:`|\Z)|\[[^\W\d][^\]\n]*\])
     | (?P<parameter>%s|%\(\w+\)s|%%|\?|:\w+)
     | (?P<word>[^\W\d][\w$]*)
-    | (?P<number>[\d.]+(?:[eE][+-]?\d+)?)
+    | (?P<number>(?:\d[\d.]*|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<sign>.)
     """,
     re.VERBOSE | re.DOTALL,

@@ -15,7 +15,7 @@ import os
 import threading
 
 from cache_consistency import events
-from cache_consistency.capture import owed
+from cache_consistency.capture import state
 from cache_consistency.exceptions import StoreError
 from cache_consistency.protocol.tags import Tag
 from cache_consistency.stores.base import Store
@@ -48,12 +48,12 @@ class RetryQueue:
         self._lock = threading.Lock()                               # a new one: after a fork nobody would ever release the old
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
-        owed.release(still=())
+        state.release(state.withheld)
 
     def owe(self, debt: Debt) -> None:
         """Take a debt on; it is paid as soon as the store answers again."""
         with self._lock:
-            owed.withhold(debt.tables)
+            state.withhold(debt.tables)
             self._debts.append(debt)
             while len(self._debts) > CAPACITY:
                 self._everything = self._debts.popleft().store
@@ -91,7 +91,7 @@ class RetryQueue:
             elif debt is not None and self._debts and self._debts[0] is debt:
                 self._debts.popleft()
             if self._everything is None:                            # what was given up is not known by name any more
-                owed.release(still=[table for other in self._debts for table in other.tables])
+                state.release(state.withheld.difference(*(other.tables for other in self._debts)))
         events.count("retry", "", "epoch" if store is not None else "resolved")
 
     def _work(self) -> None:

@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.query import ModelIterable
 
 from cache_consistency import stores, switches
-from cache_consistency.capture import owed, state
+from cache_consistency.capture import state
 from cache_consistency.capture.reads import Uncacheable
 from cache_consistency.conf import app_settings
 from cache_consistency.declare.labels import parse_label
@@ -128,12 +128,12 @@ def _look(subject: str, question: Question, plan: Plan, connection: Any, tables:
         return Explanation(subject, "uncached", f"the store does not answer: {error}")
     if switch == "off":
         return dataclasses.replace(found, outcome="uncached", reason='READS is "off", or this block said no_cache()')
+    if not state.withheld.isdisjoint(tables):
+        return dataclasses.replace(found, outcome="uncached", reason="this process still owes the store an invalidation of the table")
     if not state.may_serve(connection, tables):
         return dataclasses.replace(
             found, outcome="uncached", reason="this transaction has written the table, sees an older snapshot, or is broken"
         )
-    if owed.is_withheld(tables):
-        return dataclasses.replace(found, outcome="uncached", reason="this process still owes the store an invalidation of the table")
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from cache_consistency import events, stores, switches
-from cache_consistency.capture import owed, state
+from cache_consistency.capture import state
 from cache_consistency.exceptions import StoreError
 from cache_consistency.protocol import wishes
 from cache_consistency.protocol.drivers import run
@@ -89,9 +89,6 @@ def serving_store(connection: Any, tables: Collection[str], label: str) -> Store
         return None
     if not state.may_serve(connection, tables):
         events.count("bypass", label, "transaction")
-        return None
-    if owed.is_withheld(tables):
-        events.count("bypass", label, "owed")
         return None
     return store
 

@@ -161,10 +161,10 @@ def test_update_of_nothing_marks_nothing(shop: None, told: Told, database: str) 
 
 
 def test_update_of_pks_is_not_enumerated(shop: None, told: Told, database: str) -> None:
-    Label.objects.using(database).filter(pk=3).update(pk=33)
+    Label.objects.using(database).filter(pk=3).update(id=33)
     Part.objects.using(database).create(pk=1, item_id=1, name="x")
     told()
-    Part.objects.using(database).filter(pk=1).update(pk=5)
+    Part.objects.using(database).filter(pk=1).update(id=5)
     assert told() == [{"part bulk", "part any"}]
 
 
@@ -184,7 +184,8 @@ def test_bulk_update(shop: None, told: Told, database: str) -> None:
 
 
 def test_conditional_update(shop: None, told: Told, database: str) -> None:
-    Item.objects.using(database).update(category_id=Case(When(sku="A", then=Value(2)), default=F("category_id")))
+    changed = Case(When(sku="A", then=Value(2)), default=F("category_id"), output_field=models.BigIntegerField())
+    Item.objects.using(database).update(category_id=changed)
     assert told() == [of_item(1, "A", "B", categories=(1, 2)) | of_item(2)]
 
 
@@ -209,18 +210,19 @@ def test_an_upsert_names_its_rows_and_gives_up_on_their_old_values(shop: None, t
 
 
 def test_more_rows_than_the_limit_are_not_enumerated(shop: None, told: Told, database: str) -> None:
-    objects = [Category(pk=number, title="x") for number in range(100, 701)]
-    with transaction.atomic(using=database):
-        Category.objects.using(database).bulk_create(objects, batch_size=10_000)
-    assert "category bulk" in told()[0]
-    assert Item.objects.using(database).count() == 2
     Item.objects.using(database).bulk_create([Item(sku=str(n), category_id=1) for n in range(600)])
     told()
     assert Item.objects.using(database).update(price=1) == 602
     assert told() == [{"item bulk", "item any"}]
-    assert Item.objects.using(database).filter(sku__startswith="1").count()
     assert Item.objects.using(database).all()._raw_delete(database) == 602  # type: ignore[attr-defined]
     assert told() == [{"item bulk", "item any"}]
+
+
+def test_a_transaction_of_very_many_rows_is_marked_by_its_table(told: Told, database: str) -> None:
+    with transaction.atomic(using=database):
+        for start in range(0, 2400, 400):
+            Category.objects.using(database).bulk_create([Category(title="x") for _ in range(start, start + 400)])
+    assert told() == [{"category bulk", "category any"}]
 
 
 # -- delete ---------------------------------------------------------------------------------------------------------------------------
@@ -328,7 +330,7 @@ def test_a_composite_primary_key_is_one_name(told: Told, database: str) -> None:
 def test_values_have_one_text_on_both_databases(told: Told, database: str) -> None:
     document = Document.objects.using(database).create(day="2024-02-29", amount=Decimal("1.10"))
     row = f"document row:{document.pk.hex}"
-    first = {"document any", row, "document col:day=2024-02-29", "document col:amount=1.1"}
+    first = {"document any", row, "document col:day=2024-02-29", f"document col:amount={value_text(Decimal('1.1'))}"}
     assert told() == [first | {"document new"}]
     Document.objects.using(database).filter(pk=document.pk).update(amount=None)
     assert told() == [first | {"document col:amount=null"}]

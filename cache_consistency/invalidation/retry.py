@@ -49,12 +49,12 @@ class RetryQueue:
     def owe(self, debt: Debt) -> None:
         """Take a debt on; it is paid as soon as the store answers again."""
         with self._lock:
-            state.withhold(debt.tables)
             self._debts.append(debt)
             while len(self._debts) > CAPACITY:
                 self._everything = self._debts.popleft().store
                 self._overflows += 1
                 events.warn_once("retry_overflow", "more than %d invalidations wait for the store: all entries will be given up", CAPACITY)
+            self._withhold()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="cache_consistency-retry", daemon=True)
                 self._thread.start()
@@ -86,8 +86,12 @@ class RetryQueue:
                     self._everything = None
             elif debt is not None and self._debts and self._debts[0] is debt:
                 self._debts.popleft()
-            state.release(debt.tables if debt else (), still=frozenset(t for d in self._debts for t in d.tables))
+            self._withhold()
         events.count("retry", "", "epoch" if store is not None else "resolved")
+
+    def _withhold(self) -> None:
+        """Keep this process from reading what it owes; the caller holds the lock."""
+        state.withhold(None if self._everything is not None else frozenset(table for debt in self._debts for table in debt.tables))
 
     def _work(self) -> None:
         pause = FIRST_PAUSE
@@ -104,7 +108,7 @@ class RetryQueue:
     def forget(self) -> None:
         """Drop everything: a forked child owes nothing, its parent does."""
         self.__init__()                                             # type: ignore[misc]
-        state.release((), still=frozenset())
+        state.withhold(frozenset())
 
 
 queue = RetryQueue()

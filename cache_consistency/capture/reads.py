@@ -55,7 +55,7 @@ def analyse(query: Query, connection: Any, sql: str) -> Reads | Uncacheable:
 
     :param sql: the text it compiles to on ``connection``.
     """
-    scan = scan_sql(sql, tracked.version())
+    scan = scan_sql(sql, connection.vendor, tracked.version())
     if scan.reason:
         return Uncacheable(scan.reason)
     base = query.get_meta().db_table

@@ -12,23 +12,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 from django.apps import apps
 
+from cache_consistency.capture.tokens import Token, tokens
 from cache_consistency.declare import tracked
 
-_TOKEN = re.compile(
-    r"""
-      (?P<skip> \s+ | --[^\n]* | /\*.*?\*/ | %s | %% )
-    | (?P<text> [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | \$(?P<tag>[A-Za-z_]*)\$.*?\$(?P=tag)\$ )
-    | (?P<name> "(?:[^"]|"")+" | `[^`]+` )
-    | (?P<word> [^\W\d][\w$]* )
-    | (?P<mark> . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_KINDS = ("text", "name", "word", "mark")
 _KEYWORDS = frozenset(
     """
     IN AND OR NOT AS ON EXISTS SELECT FROM WHERE WHEN THEN ELSE CASE END OVER FILTER BY VALUES ANY ALL SOME USING GROUP WITHIN DISTINCT
@@ -59,7 +49,7 @@ _VOLATILE = frozenset(
     SESSION_USER USER SYSDATE TABLESAMPLE
     """.split()
 )
-_TIMES = frozenset({"now", "today", "tomorrow", "yesterday", "allballs"})
+_TIMES = re.compile(r"'\s*(now|today|tomorrow|yesterday|allballs)\s*'", re.IGNORECASE)
 """Texts that PostgreSQL reads as a moment when they are cast to a time."""
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "INTO"})
 _ENDS_SOURCES = frozenset("WHERE GROUP ORDER HAVING WINDOW LIMIT OFFSET FETCH FOR UNION INTERSECT EXCEPT SELECT VALUES WITH".split())
@@ -79,19 +69,19 @@ class Scan:
 
 
 @functools.lru_cache(maxsize=4096)
-def scan_sql(sql: str, version: int) -> Scan:
+def scan_sql(sql: str, vendor: str, version: int) -> Scan:
     """
     Find tables and functions in the text of a SELECT.
 
     :param version: `tracked.version()`; what is cached by text ends with it.
     """
-    tokens, known = _tokens(sql), _known_tables(version)
+    words, known = list(tokens(sql, vendor=vendor)), _known_tables(version)
     mentions: dict[str, int] = {}
-    for token, after in zip(tokens, [*tokens[1:], _NOTHING], strict=True):
-        table = known.get(token.text.lower()) if token.is_name else None
+    for token, after in zip(words, [*words[1:], _NOTHING], strict=True):
+        table = known.get(token.name) if token.kind in _NAMES else None
         if table is not None:
-            mentions[table] = mentions.get(table, 0) + (after.text != ".")
-    return Scan(frozenset(mentions), mentions, _unknown_source(tokens, known) or _nondeterministic(tokens))
+            mentions[table] = mentions.get(table, 0) + (after != _DOT)
+    return Scan(frozenset(mentions), mentions, _unknown_source(words, known) or _nondeterministic(words, sql))
 
 
 @functools.lru_cache(maxsize=4)
@@ -101,38 +91,13 @@ def _known_tables(version: int) -> dict[str, str]:
     return {table.lower(): table for table in (*(model._meta.db_table for model in models), *tracked.tables())}
 
 
-# words
+_NAMES = frozenset({"word", "name"})
+_NOTHING, _DOT, _COMMA, _OPEN, _CLOSE = (Token("sign", sign) for sign in ("", ".", ",", "(", ")"))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    """Without its quotes."""
-
-    @property
-    def is_name(self) -> bool:
-        return self.kind in {"name", "word"}
-
-    @property
-    def keyword(self) -> str:
-        """The word in upper case; "" for what is quoted, or no word."""
-        return self.text.upper() if self.kind == "word" else ""
-
-
-_NOTHING = _Token("mark", "")
-
-
-def _tokens(sql: str) -> list[_Token]:
-    return list(_read(sql))
-
-
-def _read(sql: str) -> Iterator[_Token]:
-    for match in _TOKEN.finditer(sql):
-        kind = next((kind for kind in _KINDS if match[kind] is not None), None)
-        if kind is not None:
-            text = match[kind]
-            yield _Token(kind, text[1:-1].replace('""', '"') if kind in {"name", "text"} else text)
+def _keyword(token: Token) -> str:
+    """Return a word as it stands in the grammar; "" for what is quoted, or no word."""
+    return token.text if token.kind == "word" else ""
 
 
 # sources
@@ -163,69 +128,64 @@ class _Bracket:
         return True
 
 
-def _unknown_source(tokens: Sequence[_Token], known: dict[str, str]) -> str:
+def _unknown_source(words: Sequence[Token], known: Mapping[str, str]) -> str:
     """Name a source (after FROM, JOIN, or a comma among sources) that is no table of a model, no CTE and no function."""
-    ours, inside, before = _common_tables(tokens), [_Bracket()], _NOTHING
-    for index, token in enumerate(tokens):
+    ours, inside, before = _common_tables(words), [_Bracket()], _NOTHING
+    for token, after in zip(words, [*words[1:], _NOTHING], strict=True):
         here = inside[-1]
-        if token.text == "(" and token.kind == "mark":
-            inside.append(_Bracket(before.keyword, expects=here.expects))
+        if token == _OPEN:
+            inside.append(_Bracket(_keyword(before), expects=here.expects))
             here.expects = False
-        elif token.text == ")" and token.kind == "mark":
+        elif token == _CLOSE:
             inside = inside[:-1] or [_Bracket()]
-        elif token.text == "," and token.kind == "mark":
+        elif token == _COMMA:
             here.expects = here.in_sources
-        elif token.is_name and not here.meet(token.keyword, before.keyword) and here.expects and not _goes_on(tokens, index, "."):
+        elif token.kind in _NAMES and not here.meet(_keyword(token), _keyword(before)) and here.expects and after != _DOT:
             here.expects = False
-            if not (_goes_on(tokens, index, "(") or token.text in ours or token.text.lower() in known):
-                return f"it reads {token.text!r}, which no installed model describes"
+            if after != _OPEN and token.name not in ours and token.name not in known:
+                return f"it reads {token.name!r}, which no installed model describes"
         before = token
     return ""
 
 
-def _goes_on(tokens: Sequence[_Token], index: int, mark: str) -> bool:
-    return index + 1 < len(tokens) and tokens[index + 1].text == mark and tokens[index + 1].kind == "mark"
-
-
-def _common_tables(tokens: Sequence[_Token]) -> frozenset[str]:
+def _common_tables(words: Sequence[Token]) -> frozenset[str]:
     """Return the names that ``WITH name [(columns)] AS [[NOT] MATERIALIZED] (…)`` gives."""
     found = set()
-    for index, token in enumerate(tokens):
-        if token.keyword != "AS" or index == 0:
-            continue
-        after = next((t for t in tokens[index + 1 :] if t.keyword not in {"NOT", "MATERIALIZED"}), _NOTHING)
-        if after.text == "(":
+    for index, token in enumerate(words):
+        after = next((t for t in words[index + 1 :] if _keyword(t) not in {"NOT", "MATERIALIZED"}), _NOTHING)
+        if _keyword(token) == "AS" and index and after == _OPEN:
             place = index - 1
-            if tokens[place].text == ")":
-                place = max(i for i in range(place) if tokens[i].text == "(") - 1
-            found.add(tokens[place].text)
+            if words[place] == _CLOSE:
+                place = max((i for i in range(place) if words[i] == _OPEN), default=1) - 1
+            found.add(words[place].name)
     return frozenset(found)
 
 
 # functions
 
 
-def _nondeterministic(tokens: Sequence[_Token]) -> str:
+def _nondeterministic(words: Sequence[Token], sql: str) -> str:
     """Say what may give another answer each time, or write."""
-    for index, token in enumerate(tokens):
-        qualified = index > 0 and tokens[index - 1].text == "." or _goes_on(tokens, index, ".")
-        word = token.keyword
-        if token.kind == "text" and token.text.strip().lower() in _TIMES:
-            return f"{token.text!r} may be read as a moment"
+    moment = _TIMES.search(sql)
+    if moment:
+        return f"{moment[0]} may be read as a moment"
+    for before, token, after in zip([_NOTHING, *words], words, [*words[1:], _NOTHING], strict=False):
+        word, qualified = _keyword(token), _DOT in (before, after)
         if word in _VOLATILE and not qualified:
             return f"{word} gives another answer each time"
         if word in _WRITES and not qualified:
             return f"it may write: {word}"
-        if token.is_name and _goes_on(tokens, index, "(") and not _is_harmless(tokens, index):
-            return f"the function {token.text}() is not known to be deterministic"
+        if token.kind in _NAMES and after == _OPEN and not _is_harmless(token, before):
+            return f"the function {token.name}() is not known to be deterministic"
+        if token.kind == "name" and "(" in token.text:
+            return f"{token.text!r} is not understood"              # the brackets of an array, or a strange name
     return ""
 
 
-def _is_harmless(tokens: Sequence[_Token], index: int) -> bool:
+def _is_harmless(token: Token, before: Token) -> bool:
     """Return whether the name before a bracket calls nothing, or something that answers alike each time."""
-    token, before = tokens[index], tokens[index - 1] if index else _NOTHING
-    if before.text == ".":
+    if before == _DOT:
         return False                                                # of somebody's schema
     if token.kind == "name":
-        return before.keyword in {"AS", "WITH", "RECURSIVE"}        # an alias with its columns
-    return token.keyword in _DETERMINISTIC or token.keyword in _KEYWORDS or token.keyword.startswith(_DJANGOS_OWN)
+        return _keyword(before) in {"AS", "WITH", "RECURSIVE"}      # an alias with its columns
+    return token.text in _DETERMINISTIC or token.text in _KEYWORDS or token.text.startswith(_DJANGOS_OWN)

@@ -58,7 +58,7 @@ class State:
         """What the server said it uses when nobody asks for a level; None: not asked yet on this physical connection."""
         self.probed = False
         self.memory_identity: str | None = None
-        self.tag_cache: dict[tuple[str, str, object, int], TableTags] = {}
+        self.tag_cache: dict[tuple[str, str, object, int, int], TableTags] = {}
 
     def add(self, tags: Iterable[Tag], tables: Iterable[str]) -> None:
         """Remember tags of the open transaction; this connection and this task are dirty for ``tables`` until it ends."""

@@ -9,7 +9,7 @@ IN    = @command -v $(BOOT) >/dev/null 2>&1 || { echo "No $(BOOT) on PATH. Type:
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage test-matrix lint format types bench bench-smoke docs dist mutants clean
+.PHONY: help demo test coverage test-matrix lint types bench bench-smoke docs dist mutants clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -26,13 +26,8 @@ coverage: ## the protocol's tests; every branch of it has to be walked
 test-matrix: ## the tests on each pair of Python and Django that this machine has
 	@$(BOOT) tools/matrix.py
 
-lint: ## ruff: rules and format
+lint: ## ruff
 	$(IN) lint -- -m ruff check --quiet --output-format=concise .
-	$(IN) lint -- -m ruff format --check --quiet .
-
-format: ## ruff: write the format
-	$(IN) lint -- -m ruff format .
-	$(IN) lint -- -m ruff check --fix .
 
 types: ## mypy, strict
 	$(IN) lint -- -m mypy

@@ -39,12 +39,16 @@ class RetryQueue:
     """The debts of one process."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._debts: collections.deque[Debt] = collections.deque()
         self._everything: Store | None = None
         self._overflows = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()                               # a new one: after a fork nobody would ever release the old
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
+        state.withhold(frozenset())
 
     def owe(self, debt: Debt) -> None:
         """Take a debt on; it is paid as soon as the store answers again."""
@@ -107,8 +111,7 @@ class RetryQueue:
 
     def forget(self) -> None:
         """Drop everything: a forked child owes nothing, its parent does."""
-        self.__init__()                                             # type: ignore[misc]
-        state.withhold(frozenset())
+        self._begin()
 
 
 queue = RetryQueue()

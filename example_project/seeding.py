@@ -6,7 +6,6 @@ Every step is a `bulk_create` per batch, so 2000 products, 500 customers and 100
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from django.utils.text import slugify
 from example_project.accounts.models import Address, Customer
 from example_project.catalog.models import Category, Country, Label, PriceList, Product, Review, Supplier
 from example_project.orders.models import Order, OrderLine
+from example_project.sizes import Size
 
 M = TypeVar("M", bound=models.Model)
 Progress = Callable[[str, int, int], None]
@@ -39,13 +39,6 @@ CHARACTERS = ("Quiet", "Nordic", "Daily", "Little", "Grand", "Classic", "Swift",
 FIRST = ("Ada", "Bram", "Chiara", "Dries", "Emi", "Femke", "Gil", "Hana", "Ines", "Jonas", "Kenji", "Lotte", "Marco", "Nora", "Otto")
 LAST = ("de Vries", "Schmidt", "Silva", "Tanaka", "Jensen", "Rossi", "Bakker", "Weber", "Costa", "Mori", "Holm", "Greco")
 OPINIONS = ("Does what it should.", "Better than the picture.", "Arrived in a day.", "A gift that was kept.", "Would buy it again.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    products: int = 2000
-    customers: int = 500
-    orders: int = 1000
 
 
 class ShopNotEmpty(Exception):

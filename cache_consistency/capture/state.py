@@ -28,7 +28,8 @@ active = True
 """Whether the hooks act; they read it on each call. Set it with `set_active`."""
 testcase = False
 """Whether the transaction of a ``TestCase`` counts as none (``hooks.testcase``)."""
-withheld: frozenset[str] = frozenset()
+_NOTHING: frozenset[str] = frozenset()
+withheld: frozenset[str] | None = _NOTHING
 """``db_table`` of what this process has written and could not invalidate yet: it does not read them from the cache."""
 
 
@@ -57,7 +58,7 @@ class State:
         """What the server said it uses when nobody asks for a level; None: not asked yet on this physical connection."""
         self.probed = False
         self.memory_identity: str | None = None
-        self.tag_cache: dict[tuple[str, str, object, int], TableTags] = {}
+        self.tag_cache: dict[tuple[str, str, object, int, int], TableTags] = {}
 
     def add(self, tags: Iterable[Tag], tables: Iterable[str]) -> None:
         """Remember tags of the open transaction; this connection and this task are dirty for ``tables`` until it ends."""
@@ -76,6 +77,9 @@ class State:
         """Forget the transaction: it is over, whichever way."""
         self.tags = set()
         self.tables = set()
+        written = _written.get()
+        if written:
+            _written.set(tuple(other for other in written if other.tables))
         self.textual = self.raised = self.bracket = False
 
     def reconnected(self) -> None:
@@ -124,16 +128,18 @@ def set_testcase(value: bool) -> None:  # noqa: FBT001  # a setter
     testcase = value
 
 
-def withhold(tables: Collection[str]) -> None:
-    """Read ``tables`` from the database, in all of this process, until `release`; the caller sees to it that nobody else does either."""
+def withhold(tables: frozenset[str] | None) -> None:
+    """
+    Read exactly ``tables`` (None: every table) from the database, in all of this process, whatever the cache says.
+
+    Called by whoever owes the store their invalidation, whenever what is owed has changed.
+    """
     global withheld  # as `active`
-    withheld = withheld.union(tables)
+    withheld = tables if tables is None or tables else _NOTHING
 
 
-def release(tables: Collection[str]) -> None:
-    """Let ``tables`` be read from the cache again."""
-    global withheld  # as `active`
-    withheld = withheld.difference(tables)
+def _is_withheld(tables: Collection[str] | None) -> bool:
+    return withheld is None or (bool(withheld) and (tables is None or not withheld.isdisjoint(tables)))
 
 
 def dirty(connection: Connection, tables: Collection[str] | None) -> bool:
@@ -186,11 +192,11 @@ def may_serve(connection: Connection, tables: Collection[str] | None) -> bool:
         and (connection.autocommit or connection.connection is None)
         and (state is None or not (state.tables or state.textual))
         and not _written.get()
-        and not withheld
+        and withheld is _NOTHING
         and (connection.vendor != "sqlite" or connection.connection is None or not connection.connection.in_transaction)
     ):
         return True                                                   # the common case: autocommit, clean, nothing open
-    if connection.needs_rollback or dirty(connection, tables) or not withheld.isdisjoint(withheld if tables is None else tables):
+    if connection.needs_rollback or dirty(connection, tables) or _is_withheld(tables):
         return False
     return not in_transaction(connection) or _reads_what_is_committed(connection)
 

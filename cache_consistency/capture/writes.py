@@ -100,12 +100,12 @@ class Window(Untracked):
     def _compile_insert(self, as_sql: Any) -> Any:
         statements = as_sql()
         self.whole = len(statements) != 1 or len(self.compiler.query.objs) > ROW_LIMIT or not self._can_return()
+        self.asked = len(self.compiler.returning_fields or ())
         if self.whole:
             return statements
         [(sql, params)] = statements
-        asked = self.compiler.returning_fields or ()
-        self.asked, self.extra = len(asked), self.plan.width
-        return [(f"{sql}{',' if asked else ' RETURNING'} {', '.join(self.plan.columns)}", params)]
+        self.extra = self.plan.width
+        return [(f"{sql}{',' if self.asked else ' RETURNING'} {', '.join(self.plan.columns)}", params)]
 
     def _compile_delete(self, as_sql: Any) -> Any:
         sql, params = as_sql()

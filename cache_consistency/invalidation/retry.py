@@ -48,17 +48,17 @@ class RetryQueue:
         self._lock = threading.Lock()                               # a new one: after a fork nobody would ever release the old
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
-        state.release(state.withheld)
+        state.withhold(frozenset())
 
     def owe(self, debt: Debt) -> None:
         """Take a debt on; it is paid as soon as the store answers again."""
         with self._lock:
-            state.withhold(debt.tables)
             self._debts.append(debt)
             while len(self._debts) > CAPACITY:
                 self._everything = self._debts.popleft().store
                 self._overflows += 1
                 events.warn_once("retry_overflow", "more than %d invalidations wait for the store: all entries will be given up", CAPACITY)
+            self._withhold()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="cache_consistency-retry", daemon=True)
                 self._thread.start()
@@ -90,9 +90,12 @@ class RetryQueue:
                     self._everything = None
             elif debt is not None and self._debts and self._debts[0] is debt:
                 self._debts.popleft()
-            if self._everything is None:                            # what was given up is not known by name any more
-                state.release(state.withheld.difference(*(other.tables for other in self._debts)))
+            self._withhold()
         events.count("retry", "", "epoch" if store is not None else "resolved")
+
+    def _withhold(self) -> None:
+        """Keep this process from reading what it owes; the caller holds the lock."""
+        state.withhold(None if self._everything is not None else frozenset(table for debt in self._debts for table in debt.tables))
 
     def _work(self) -> None:
         pause = FIRST_PAUSE

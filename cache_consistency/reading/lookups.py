@@ -50,11 +50,11 @@ def get_instance(plan: Plan, connection: Any, lookup: Lookup, value: object) -> 
         answer = compared(shell, question, answer)
     if answer.__class__ is bytes:
         try:
-            return _only(plan, plan.codec.decode(answer), connection.alias)
+            return only(plan, plan.codec.decode(answer), connection.alias)
         except CorruptEntry:
             events.count("miss", plan.label, Miss.CORRUPT)
             raise NotByLookup from None
-    return _only(plan, answer.value[0], connection.alias)
+    return only(plan, answer.value[0], connection.alias)
 
 
 def get_many(plan: Plan, connection: Any, pks: Sequence[object]) -> dict[Any, Model]:
@@ -93,7 +93,7 @@ def _assemble(plan: Plan, answers: Answers, alias: str) -> dict[Any, Model]:
     return found
 
 
-def _only(plan: Plan, rows: Sequence[Any], alias: str) -> Model:
+def only(plan: Plan, rows: Sequence[Any], alias: str) -> Model:
     if len(rows) == 1:
         return plan.codec.build(rows[0], db=alias)
     name, model = plan.model._meta.object_name, plan.model

@@ -18,6 +18,7 @@ from django.db.models.signals import class_prepared
 from django.db.models.sql import Query
 
 from cache_consistency import switches
+from cache_consistency.reading.asynchronous import Elsewhere, aget_instance, aget_many
 from cache_consistency.reading.lookups import NotByLookup, get_instance
 from cache_consistency.reading.plans import plan_for
 from cache_consistency.reading.queries import CachedQuery
@@ -62,7 +63,14 @@ class CachedManagerMixin:
         return self.get_queryset().get_many(pks)
 
     async def aget_many(self, pks: Iterable[Any]) -> dict[Any, Any]:
-        return await sync_to_async(self.get_many)(pks)
+        """As `get_many`; if each row is a hit, the event loop is not left."""
+        wanted = list(pks)
+        if wanted and self._direct:
+            try:
+                return await aget_many(self.model, self._primary, wanted)
+            except Elsewhere:
+                pass
+        return await sync_to_async(self.get_many)(wanted)
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
         """
@@ -71,7 +79,7 @@ class CachedManagerMixin:
         :raises DoesNotExist, MultipleObjectsReturned: as Django; that a row is missing is cached, too, until it is inserted.
         """
         if len(kwargs) == 1 and not args and self._direct and switches.reads() != "off":
-            connection = connections[self._db or router.db_for_write(self.model, **self._hints)]
+            connection = connections[self._primary()]
             plan = plan_for(self.model, connection)
             if plan is not None:
                 (name, value), = kwargs.items()
@@ -84,7 +92,17 @@ class CachedManagerMixin:
         return self.get_queryset().get(*args, **kwargs)
 
     async def aget(self, *args: Any, **kwargs: Any) -> Any:
+        """As `get`; on a hit the event loop is not left."""
+        if len(kwargs) == 1 and not args and self._direct:
+            (name, value), = kwargs.items()
+            try:
+                return await aget_instance(self.model, self._primary, name, value)
+            except Elsewhere:
+                pass
         return await sync_to_async(self.get)(*args, **kwargs)
+
+    def _primary(self) -> str:
+        return self._db or router.db_for_write(self.model, **self._hints)
 
     def _copy_for(self, owner: type[models.Model]) -> Self:
         made: Any = self.__class__.__new__(self.__class__)

@@ -62,6 +62,9 @@ class MemoryStore:
             now = self._now()
             return [self._value(key, now) for key in keys]
 
+    async def aget(self, keys: Sequence[str]) -> list[bytes | None]:
+        return self.get(keys)
+
     def take(self, tags: Sequence[str]) -> Taken:
         with self._lock:
             now, version = self._now(), self._version()

@@ -7,6 +7,7 @@ carries random parts of its own, and the scripts add the server's clock.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import math
 import os
@@ -20,6 +21,7 @@ from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.protocol.versions import Taken
 from cache_consistency.stores import wire
 from cache_consistency.stores._errors import DRIVER_ERRORS, LOST, NO_SCRIPT, translate
+from cache_consistency.stores.aio import AsyncLines, UnsuitableConnection
 from cache_consistency.stores.alias import Recipe
 from cache_consistency.stores.base import CLEAN_TTL, MAX_TOKENS, MAX_VALUE, Epoch, StoreInfo
 from cache_consistency.stores.connections import Lines
@@ -55,7 +57,9 @@ class RedisStore:
         self._quarantine = str(math.ceil(quarantine * 1000))
         self._clean_ttl = str(milliseconds(clean_ttl))
         self._trip = trip or TripSwitch()
-        self._lines = Lines(functools.partial(recipe.make, timeout=timeout, on_connect=connector(keyspace)), timeout=timeout)
+        make = functools.partial(recipe.make, timeout=timeout, on_connect=connector(keyspace))
+        self._lines = Lines(make, timeout=timeout)
+        self._async_lines = AsyncLines(make, timeout=timeout)
         _living.add(self)
 
     def __repr__(self) -> str:
@@ -63,6 +67,19 @@ class RedisStore:
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         found: list[bytes | None] = self._ask(wire.mget(keys))
+        return found
+
+    async def aget(self, keys: Sequence[str]) -> list[bytes | None]:
+        packed = wire.mget(keys)
+        probe = self._trip.tripped and self._admitted()
+        try:
+            found: list[bytes | None] = await self._async_lines.ask(packed)
+        except UnsuitableConnection:
+            return await asyncio.to_thread(self.get, keys)
+        except DRIVER_ERRORS as error:
+            raise self._failed(error, probe=probe, connected=self._async_lines.is_open()) from error
+        if self._trip.tripped:
+            self._succeeded()
         return found
 
     def take(self, tags: Sequence[str]) -> Taken:
@@ -135,6 +152,7 @@ class RedisStore:
 
     def forget(self) -> None:
         self._lines.close()
+        self._async_lines.close()
         self._trip.succeeded()
 
     def _run(self, lua: Script, keys: Sequence[str], arguments: Callable[[int], tuple[str, ...]]) -> Any:
@@ -174,10 +192,12 @@ class RedisStore:
             raise StoreUnavailable(f"store {self._where} did not answer; asked again in {self._trip.remaining():.1f} s")
         return True
 
-    def _failed(self, error: Exception, *, probe: bool) -> StoreError:
+    def _failed(self, error: Exception, *, probe: bool, connected: bool | None = None) -> StoreError:
         """Translate and count an error, and trip the switch if nobody answered or nobody may connect."""
         ours = translate(error, self._where)
-        refused_at_the_door = isinstance(ours, StoreRefused) and not self._lines.mine().is_open
+        if connected is None:
+            connected = self._lines.mine().is_open
+        refused_at_the_door = isinstance(ours, StoreRefused) and not connected
         if isinstance(ours, StoreUnavailable) or refused_at_the_door:
             if self._trip.failed(probe=probe):
                 events.emit(events.Event("store_down", self.alias, type(ours).__name__, {"error": str(ours)}))
@@ -203,6 +223,7 @@ class RedisStore:
 
     def _after_fork(self) -> None:
         self._lines.after_fork()
+        self._async_lines.after_fork()
         self._trip = TripSwitch()
 
 

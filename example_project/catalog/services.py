@@ -119,10 +119,12 @@ def restock(sku: str, amount: int) -> int:
     return Product.objects.filter(sku=sku).update(**counted(stock=F("stock") + amount))
 
 
-def reprice(skus: Collection[str], percent: int) -> int:
-    """Raise (or lower) many prices by one ``UPDATE``; return how many products were changed."""
-    factor = Decimal(100 + percent) / 100
-    return Product.objects.filter(sku__in=skus).update(**counted(price=F("price") * factor))
+@transaction.atomic
+def reprice(skus: Collection[str], percent: int) -> list[Product]:
+    """Raise (or lower) many prices by one ``UPDATE``; return the products that exist, as it left them."""
+    pks = list(Product.objects.select_for_update().filter(sku__in=skus).order_by("pk").values_list("pk", flat=True))
+    Product.objects.filter(pk__in=pks).update(**counted(price=F("price") * (Decimal(100 + percent) / 100)))
+    return list(Product.objects.filter(pk__in=pks).order_by("pk"))
 
 
 @transaction.atomic

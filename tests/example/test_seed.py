@@ -8,6 +8,7 @@ from example_project import seeding
 from example_project.accounts.models import Customer
 from example_project.catalog.models import Product
 from example_project.orders.models import Order
+from example_project.sizes import Size
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mode")]
 
@@ -48,12 +49,12 @@ def test_it_adds_nothing_to_a_shop_that_is_not_empty() -> None:
 
 def test_progress_reaches_its_end_for_every_kind_of_row() -> None:
     seen: dict[str, tuple[int, int]] = {}
-    seeding.seed(seeding.Size(products=4, customers=3, orders=2), progress=lambda what, done, total: seen.update({what: (done, total)}))
+    seeding.seed(Size(products=4, customers=3, orders=2), progress=lambda what, done, total: seen.update({what: (done, total)}))
     assert seen == {"products": (4, 4), "customers": (3, 3), "reviews": (2, 2), "orders": (2, 2)}
 
 
 def test_an_empty_size_makes_shelves_without_goods() -> None:
-    seeding.seed(seeding.Size(products=0, customers=0, orders=0))
+    seeding.seed(Size(products=0, customers=0, orders=0))
     assert not seeding.is_seeded()
 
 

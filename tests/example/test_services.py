@@ -133,7 +133,7 @@ class TestVersions:
     def test_updates_count_too(self) -> None:
         product = ProductFactory()
         assert catalog.restock(product.sku, 5) == 1
-        assert catalog.reprice([product.sku], 10) == 1
+        assert [found.version for found in catalog.reprice([product.sku], 10)] == [3]
         found = Product.objects.get(pk=product.pk)
         assert (found.version, found.stock, found.price) == (3, 105, Decimal("11.00"))
 

@@ -85,6 +85,13 @@ class Stage:
     def atomic(self, **options: Any) -> Any:
         return transaction.atomic(using=self.database, **options)
 
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Open a block that rolls back at its end."""
+        with self.atomic():
+            yield
+            transaction.set_rollback(True, using=self.database)
+
     def elsewhere(self, function: Callable[[], Result]) -> Result:
         """Do something on another thread, with a connection of its own, and wait for it."""
         other = Elsewhere(function)

@@ -93,14 +93,15 @@ def _write(cursor: CursorWrapper, original: Execute, sql: str, params: Any, wind
 
 def _collect(cursor: CursorWrapper, result: Any, window: Window) -> tuple[Any, list[tuple[Any, ...]] | None]:
     """Fetch what was returned, give the caller's columns back to the cursor, and return ours."""
-    if not window.extra:
-        return result, None
     connection = cursor.db
+    # SQLite cannot commit a statement whose rows are not fetched.
+    if not window.extra and not (window.asked and connection.vendor == "sqlite"):
+        return result, None
     with connection.wrap_database_errors:
         rows: list[tuple[Any, ...]] = cursor.cursor.fetchall()
     if window.asked:
         result = serve(cursor, [row[: window.asked] for row in rows])
-    return result, [tuple(row[window.asked:]) for row in rows]
+    return result, [tuple(row[window.asked:]) for row in rows] if window.extra else None
 
 
 def _ask(connection: Any, sql: str, params: Any) -> list[tuple[Any, ...]]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from example_project import seeding
+from example_project.sizes import Size
 
 
 def _not_negative(text: str) -> int:
@@ -19,7 +20,7 @@ class Command(BaseCommand):
     help = "Fill an empty shop with products, customers and orders; the same ones for the same --random-seed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        defaults = seeding.Size()
+        defaults = Size()
         parser.add_argument("--products", type=_not_negative, default=defaults.products, metavar="N")
         parser.add_argument("--customers", type=_not_negative, default=defaults.customers, metavar="N")
         parser.add_argument("--orders", type=_not_negative, default=defaults.orders, metavar="N")
@@ -30,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["fresh"]:
             seeding.empty()
-        size = seeding.Size(products=options["products"], customers=options["customers"], orders=options["orders"])
+        size = Size(products=options["products"], customers=options["customers"], orders=options["orders"])
         with _Bars(terminal=self.stderr.isatty(), say=self.stdout.write) as bars:
             try:
                 seeding.seed(size, random_seed=options["random_seed"], progress=bars)

@@ -14,6 +14,7 @@ from cache_consistency.stores import Store
 from tests.reading.models import Maker, Tag, Thing
 
 Result = TypeVar("Result")
+_ASIDE = {"_state", "_prefetched_objects_cache", "found", "_django_version"}
 
 
 @dataclasses.dataclass
@@ -85,7 +86,7 @@ def seen(value: Any, *, depth: int = 0) -> Any:
     if isinstance(value, models.Model) and depth > 3:               # relations may go round
         return type(value), value.pk
     if isinstance(value, models.Model):
-        state = {name: seen(part) for name, part in vars(value).items() if name not in {"_state", "_prefetched_objects_cache", "found"}}
+        state = {name: seen(part) for name, part in vars(value).items() if name not in _ASIDE}
         joined = {name: seen(part, depth=deeper) for name, part in value._state.fields_cache.items()}
         near = {**getattr(value, "_prefetched_objects_cache", {}), "found": getattr(value, "found", ())}
         prefetched = {name: [seen(one, depth=deeper) for one in part] for name, part in near.items()}

@@ -7,7 +7,6 @@ stored. A store that fails is never the caller's trouble.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -16,7 +15,9 @@ from cache_consistency.capture import state
 from cache_consistency.exceptions import StoreError
 from cache_consistency.protocol import wishes
 from cache_consistency.protocol.drivers import run
-from cache_consistency.protocol.questions import Loaded
+from cache_consistency.protocol.entries import Miss
+from cache_consistency.protocol.questions import Loaded, Question
+from cache_consistency.protocol.steps import EVERYTHING, fill
 from cache_consistency.protocol.wishes import Steps, Wish
 from cache_consistency.reading.recovering import notice
 from cache_consistency.stores.base import Store
@@ -101,5 +102,8 @@ def drive(steps: Steps[Any], shell: ReadShell) -> Any:
     return result
 
 
-def now() -> float:
-    return time.monotonic()
+def refill(question: Question, shell: ReadShell, *, ttl: float) -> Loaded:
+    """Ask the database instead of an entry whose payload cannot be read, and put what it says in the entry's place."""
+    events.count("miss", shell.label, Miss.CORRUPT)
+    loaded: Loaded = run(fill((question,), EVERYTHING, ttl=ttl), shell)
+    return loaded

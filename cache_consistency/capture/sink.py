@@ -83,7 +83,7 @@ def commit(
     try:
         _installed.commit(connection, tags, once)
         if not once.begun:
-            raise RuntimeError(f"{type(_installed).__name__}.commit returned without committing")  # noqa: TRY301  # is a refusal
+            raise RuntimeError(f"{type(_installed).__name__}.commit returned without committing")  # is a refusal
     except BaseException as error:
         if once.begun and not once.done:
             raise                                                     # the COMMIT's own error

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from cache_consistency.capture import driver, sink
-from cache_consistency.protocol.tags import Tag, TableTags
+from cache_consistency.protocol.tags import TableTags, Tag
 
 if TYPE_CHECKING:
-    from cache_consistency.capture.writes import Window
+    from cache_consistency.capture.writes import Untracked
 
 Connection = BaseDatabaseWrapper
 
@@ -43,7 +43,7 @@ class State:
         self.tags: set[Tag] = set()
         self.tables: set[str] = set()
         """``db_table`` of everything written in the open transaction."""
-        self.window: Window | None = None
+        self.window: Untracked | None = None
         """The ORM write that is being executed: it knows what the statement means."""
         self.bracket = False
         """Whether BEGIN was sent by us, round one statement in autocommit."""

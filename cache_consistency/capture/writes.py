@@ -2,8 +2,8 @@
 One ORM write, from the compiler that means it to the tags of what it changed.
 
 A compiler's ``execute_sql`` opens a `Window`; the cursor asks it about each statement that is sent meanwhile. Only the one with the right
-verb and table is the write itself: a SELECT of ids, a profiler's EXPLAIN or SQL of a field's ``pre_save`` is somebody else's. So a statement
-that is never sent has no tags, and the query is looked at as it is when it is sent.
+verb and table is the write itself: a SELECT of ids, a profiler's EXPLAIN or SQL of a field's ``pre_save`` is somebody else's. So what
+is never sent has no tags, and the query is looked at as it is when it is sent.
 
 ===============================================  ===================================================================================
 the write                                        learns its rows
@@ -56,7 +56,7 @@ class Untracked:
 
     def matches(self, sql: object) -> bool:
         """Return whether ``sql`` is the statement of this write."""
-        return sql.__class__ is str and sql.startswith(self.starts) and self.quoted in sql[: _LONGEST_START + len(self.quoted)]  # type: ignore[attr-defined, no-any-return, index]
+        return isinstance(sql, str) and sql.startswith(self.starts) and self.quoted in sql[: _LONGEST_START + len(self.quoted)]
 
 
 class Window(Untracked):
@@ -201,7 +201,7 @@ class Window(Untracked):
                 tags.add(names.row(row_text(connection, plan.pk_fields, row[:keys])))
                 for field, value in zip(plan.lookups, row[keys:], strict=False):      # rows of a WHERE hold only the pk
                     try:
-                        tags.add(names.col(field.column, field_text(connection, field, value)))
+                        tags.add(names.col(str(field.column), field_text(connection, field, value)))
                     except InexactValue:
                         continue                                      # no reader can ask for such a value by a tag
         except InexactValue:
@@ -235,6 +235,6 @@ def tags_or_coarse(window: Window, rows: Sequence[Row] | None, count: int) -> se
     """Return `Window.tags`; where working them out fails, the coarse ones: the statement has been executed."""
     try:
         return window.tags(rows, count)
-    except Exception:
+    except Exception:  # noqa: BLE001  # whatever it is: the statement has been executed, and something must be marked
         events.logger.exception("the rows of a write to %s could not be named", window.plan.table.table)
         return window.coarse()

@@ -274,6 +274,6 @@ def _read_set(tokens: list[Token], words: list[str]) -> Statement:
     if "default_transaction_isolation" in names or "characteristics" in names:
         return Statement(sets_default=True)
     if "transaction" in names or "transaction_isolation" in names:
-        lifted = bool(set(words) & _RAISES) or "transaction_isolation" in names or "SNAPSHOT" in words
+        lifted = bool(set(words) & _RAISES) or "transaction_isolation" in names
         return Statement(raises=lifted)
     return _NOTHING

@@ -163,18 +163,19 @@ def may_serve(connection: Connection, tables: Collection[str] | None) -> bool:
     """
     Return whether a cached entry that depends on ``tables`` may stand for what this connection would read now.
 
-    Not in a transaction that has written one of them, in a broken block (Django must say so), or above READ COMMITTED.
+    Not in a transaction that has written one of them, in a broken block (Django must say so), above READ COMMITTED, or while an ORM write
+    is being made: what it reads, it reads to write.
     """
     state: State | None = getattr(connection, "_cc", None)
     if (
         not connection.in_atomic_block
         and (connection.autocommit or connection.connection is None)
-        and (state is None or not (state.tables or state.textual))
+        and (state is None or not (state.tables or state.textual or state.window))
         and not _written.get()
         and (connection.vendor != "sqlite" or connection.connection is None or not connection.connection.in_transaction)
     ):
         return True                                                   # the common case: autocommit, clean, nothing open
-    if connection.needs_rollback or dirty(connection, tables):
+    if connection.needs_rollback or (state is not None and state.window is not None) or dirty(connection, tables):
         return False
     return not in_transaction(connection) or _reads_what_is_committed(connection)
 

@@ -55,7 +55,9 @@ def test_compilers() -> None:
 
 
 def test_queries() -> None:
-    assert {"fields", "objs", "raw", "on_conflict", "update_fields", "unique_fields"} <= {*vars(InsertQuery(Category)), *dir(InsertQuery)}
+    inserting = InsertQuery(Category)
+    inserting.insert_values([], [], raw=True)
+    assert {"fields", "objs", "raw", "on_conflict", "update_fields", "unique_fields"} <= set(vars(inserting))
     assert {"values", "related_updates", "related_ids", "where"} <= set(vars(UpdateQuery(Category)))
     assert {"alias_map", "explain_info", "select_for_update", "combined_queries"} <= {*vars(Query(Category)), *dir(Query(Category))}
     assert DeleteQuery(Category).get_meta() is Category._meta

@@ -111,6 +111,6 @@ def _ask(connection: Any, sql: str, params: Any) -> list[tuple[Any, ...]]:
     try:
         with connection.wrap_database_errors:
             cursor.execute(sql, params)
-            return list(cursor.fetchall())
+            return [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()

@@ -13,6 +13,10 @@ from cache_consistency.protocol.tags import InexactValue, value_text
 from tests.capture.models import Document, Item, Part, Seat, Shop
 
 
+def field(model: Any, name: str) -> Any:
+    return model._meta.get_field(name)
+
+
 class Folded(models.CharField):  # type: ignore[type-arg]
     def db_type(self, connection: Any) -> str:
         return "citext"
@@ -24,11 +28,11 @@ class Encrypted(models.CharField):  # type: ignore[type-arg]
 
 
 @Folded.register_lookup
-class FoldedExact(models.Lookup):  # type: ignore[type-arg]
+class FoldedExact(models.Lookup):
     lookup_name = "exact"
 
 
-@pytest.mark.parametrize(("field", "exact"), [
+@pytest.mark.parametrize(("column", "exact"), [
     (models.IntegerField(), True), (models.BigAutoField(primary_key=True), True), (models.BooleanField(), True),
     (models.UUIDField(), True), (models.DateField(), True), (models.DecimalField(max_digits=8, decimal_places=2), True),
     (models.CharField(max_length=9), True), (models.TextField(), True), (models.SlugField(), True), (models.EmailField(), True),
@@ -37,8 +41,8 @@ class FoldedExact(models.Lookup):  # type: ignore[type-arg]
     (models.CharField(max_length=9, db_collation="case_insensitive"), False),
     (models.CharField(max_length=9, db_collation="NOCASE"), False), (models.CharField(max_length=9, db_collation="RTRIM"), False),
 ])
-def test_exact_columns(connection: Any, field: Any, exact: bool) -> None:
-    assert is_exact(connection, field) is exact
+def test_exact_columns(connection: Any, column: Any, exact: bool) -> None:
+    assert is_exact(connection, column) is exact
 
 
 def test_collations_by_database(connection: Any) -> None:
@@ -60,13 +64,13 @@ def test_text_is_never_exact_on_mysql(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_relations_compare_as_their_target(connection: Any) -> None:
-    assert field_text(connection, Item._meta.get_field("category"), 3) == "3"
-    assert field_text(connection, Part._meta.get_field("item"), None) == "null"
+    assert field_text(connection, field(Item, "category"), 3) == "3"
+    assert field_text(connection, field(Part, "item"), None) == "null"
     assert field_text(connection, Shop._meta.pk, 3) == "3"
 
 
 def test_both_forms_of_a_value_have_one_text(connection: Any) -> None:
-    key, day, amount = (Document._meta.get_field(name) for name in ("id", "day", "amount"))
+    key, day, amount = (field(Document, name) for name in ("id", "day", "amount"))
     value = uuid.uuid4()
     assert field_text(connection, key, value) == field_text(connection, key, value.hex) == value_text(value)
     assert field_text(connection, day, datetime.date(2024, 2, 29)) == field_text(connection, day, "2024-02-29")
@@ -80,7 +84,7 @@ def test_both_forms_of_a_value_have_one_text(connection: Any) -> None:
 ])
 def test_values_that_no_column_can_hold_have_none(connection: Any, name: str, value: object) -> None:
     with pytest.raises(InexactValue):
-        field_text(connection, Document._meta.get_field(name), value)
+        field_text(connection, field(Document, name), value)
 
 
 def test_a_composite_key_is_one_text(connection: Any) -> None:

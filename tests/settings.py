@@ -33,7 +33,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "cache_consistency",
     "tests.testapp",
+    "tests.shelf",
     "tests.capture",
+    "example_project.accounts",
+    "example_project.catalog",
+    "example_project.orders",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

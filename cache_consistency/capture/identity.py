@@ -92,13 +92,34 @@ def _sqlite(connection: BaseDatabaseWrapper) -> str:
     name = str(connection.settings_dict["NAME"])
     if connection.is_in_memory_db():  # type: ignore[attr-defined]
         return _in_memory(connection, name)
-    path = os.path.realpath(name.removeprefix("file:").partition("?")[0] if name.startswith("file:") else name)
-    connection.ensure_connection()                                    # creates the file, so that it has its inode
-    try:
-        inode = os.stat(path).st_ino
-    except OSError:
-        inode = 0
+    path = os.path.realpath(_path(name))
+    inode = _inode(path)
+    if not inode:
+        connection.ensure_connection()                                # creates the file, so that it has its inode
+        inode = _inode(path)
     return _short("sqlite", path, str(inode))
+
+
+def unopened_file(connection: BaseDatabaseWrapper) -> int:
+    """
+    Return the inode of the file that a wrapper of SQLite would open; 0 once it has, for other databases, and where there is no file.
+
+    A wrapper that is open keeps the file it has opened. One that is not, as that of an event loop's thread, must notice a new one.
+    """
+    if connection.connection is not None or connection.vendor != "sqlite":
+        return 0
+    return _inode(_path(str(connection.settings_dict["NAME"])))
+
+
+def _path(name: str) -> str:
+    return name.removeprefix("file:").partition("?")[0] if name.startswith("file:") else name
+
+
+def _inode(path: str) -> int:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
 
 
 def _in_memory(connection: BaseDatabaseWrapper, name: str) -> str:

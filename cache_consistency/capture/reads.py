@@ -10,12 +10,13 @@ vouch for (a function that is not known to be deterministic, a table whose write
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Field
 from django.db.models.expressions import Col
-from django.db.models.lookups import Exact, In
+from django.db.models.lookups import Exact, In, Lookup
 from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
 
@@ -54,7 +55,7 @@ def analyse(query: Query, connection: Any, sql: str) -> Reads | Uncacheable:
 
     :param sql: the text it compiles to on ``connection``.
     """
-    scan = scan_sql(sql, tracked.version())
+    scan = scan_sql(sql, connection.vendor, tracked.version())
     if scan.reason:
         return Uncacheable(scan.reason)
     base = query.get_meta().db_table
@@ -107,11 +108,17 @@ def _pinning(where: WhereNode) -> Iterable[Any]:
     for child in where.children:
         if isinstance(child, WhereNode):
             yield from _pinning(child)
-        elif isinstance(child, (Exact, In)) and isinstance(getattr(child, "lhs", None), Col) and isinstance(child.lhs.target, Field):
+        elif isinstance(child, (Exact, In)) and is_stock(type(child)) and type(child.lhs) is Col and isinstance(child.lhs.target, Field):
             if isinstance(child, In) and not isinstance(child.rhs, (list, tuple, set, frozenset)) and not _is_ordered_set(child.rhs):
                 continue                                            # a subquery
             if not isinstance(child.rhs, Query):
                 yield child
+
+
+@functools.cache
+def is_stock(kind: type[Lookup[Any]]) -> bool:
+    """Return whether a comparison is one of Django's own for columns: a subclass may compare in any way it likes."""
+    return kind.__module__ in {"django.db.models.lookups", "django.db.models.fields.related_lookups"}
 
 
 def _is_ordered_set(value: object) -> bool:

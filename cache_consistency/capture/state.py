@@ -28,6 +28,9 @@ active = True
 """Whether the hooks act; they read it on each call. Set it with `set_active`."""
 testcase = False
 """Whether the transaction of a ``TestCase`` counts as none (``hooks.testcase``)."""
+_NOTHING: frozenset[str] = frozenset()
+withheld: frozenset[str] | None = _NOTHING
+"""``db_table`` of what this process has written and could not invalidate yet: it does not read them from the cache."""
 
 
 TAG_LIMIT = 2000
@@ -55,7 +58,7 @@ class State:
         """What the server said it uses when nobody asks for a level; None: not asked yet on this physical connection."""
         self.probed = False
         self.memory_identity: str | None = None
-        self.tag_cache: dict[tuple[str, str, object, int], TableTags] = {}
+        self.tag_cache: dict[tuple[str, str, object, int, int], TableTags] = {}
 
     def add(self, tags: Iterable[Tag], tables: Iterable[str]) -> None:
         """Remember tags of the open transaction; this connection and this task are dirty for ``tables`` until it ends."""
@@ -74,6 +77,9 @@ class State:
         """Forget the transaction: it is over, whichever way."""
         self.tags = set()
         self.tables = set()
+        written = _written.get()
+        if written:
+            _written.set(tuple(other for other in written if other.tables))
         self.textual = self.raised = self.bracket = False
 
     def reconnected(self) -> None:
@@ -122,6 +128,20 @@ def set_testcase(value: bool) -> None:  # noqa: FBT001  # a setter
     testcase = value
 
 
+def withhold(tables: frozenset[str] | None) -> None:
+    """
+    Read exactly ``tables`` (None: every table) from the database, in all of this process, whatever the cache says.
+
+    Called by whoever owes the store their invalidation, whenever what is owed has changed.
+    """
+    global withheld  # as `active`
+    withheld = tables if tables is None or tables else _NOTHING
+
+
+def _is_withheld(tables: Collection[str] | None) -> bool:
+    return withheld is None or (bool(withheld) and (tables is None or not withheld.isdisjoint(tables)))
+
+
 def dirty(connection: Connection, tables: Collection[str] | None) -> bool:
     """Return whether this connection or this task has written one of ``tables`` (None: any) in a transaction that is still open."""
     state: State | None = getattr(connection, "_cc", None)
@@ -164,7 +184,7 @@ def may_serve(connection: Connection, tables: Collection[str] | None) -> bool:
     Return whether a cached entry that depends on ``tables`` may stand for what this connection would read now.
 
     Not in a transaction that has written one of them, in a broken block (Django must say so), above READ COMMITTED, or while an ORM write
-    is being made: what it reads, it reads to write.
+    is being made: what it reads, it reads to write; and not while this process owes the store an invalidation of one of them.
     """
     state: State | None = getattr(connection, "_cc", None)
     if (
@@ -172,10 +192,12 @@ def may_serve(connection: Connection, tables: Collection[str] | None) -> bool:
         and (connection.autocommit or connection.connection is None)
         and (state is None or not (state.tables or state.textual or state.window))
         and not _written.get()
+        and withheld is _NOTHING
         and (connection.vendor != "sqlite" or connection.connection is None or not connection.connection.in_transaction)
     ):
         return True                                                   # the common case: autocommit, clean, nothing open
-    if connection.needs_rollback or (state is not None and state.window is not None) or dirty(connection, tables):
+    writing = state is not None and state.window is not None
+    if writing or connection.needs_rollback or dirty(connection, tables) or _is_withheld(tables):
         return False
     return not in_transaction(connection) or _reads_what_is_committed(connection)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from cache_consistency.capture.identity import database_identity, vary
+from cache_consistency.capture.identity import database_identity, unopened_file, vary
 from cache_consistency.capture.state import state_of
 from cache_consistency.conf import app_settings, on_change
 from cache_consistency.protocol.tags import Keyspace, TableTags
@@ -17,7 +17,8 @@ def table_tags(connection: BaseDatabaseWrapper, db_table: str) -> TableTags:
     """Return the tags of ``db_table``; under half a microsecond after the first call on a physical connection."""
     cache = state_of(connection).tag_cache
     varied = vary(connection)
-    key = (db_table, varied, connection.settings_dict["NAME"], _generation[0])   # test runners change NAME under an open wrapper
+    # test runners change NAME under an open wrapper, and one that is not open may find another file under it
+    key = (db_table, varied, connection.settings_dict["NAME"], _generation[0], unopened_file(connection))
     found = cache.get(key)
     if found is None:
         found = Keyspace(app_settings().NAMESPACE).table(database_identity(connection), db_table, vary=varied)

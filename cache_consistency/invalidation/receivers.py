@@ -1,61 +1,106 @@
 """
 Receivers: Django's model signals feed the registry.
 
-They are connected for models that have a rule, and for no other: a receiver costs every save, and one of ``post_delete`` turns Django's
-fast deletes off. A rule is asked twice, before and after, since it may look at what the save changes. In a transaction its tags are marked
-and resolved with the transaction's own; in autocommit they get new versions before ``save()`` returns.
+They are connected for models that have a rule (with their proxies and multi-table children, which send signals of their own) and for no
+other: a receiver costs every save, and one of ``post_delete`` turns Django's fast deletes off. A rule is asked twice, before and after,
+since it may look at what the save changes. In a transaction its tags are marked and resolved with the transaction's own; in autocommit
+they get new versions before ``save()`` returns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from django.apps import apps
 from django.db import connections
 from django.db.models import Model
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
+from django.db.models.signals import ModelSignal, m2m_changed, post_delete, post_save, pre_delete, pre_save
 
 from cache_consistency import switches
 from cache_consistency.capture import state
 from cache_consistency.invalidation.registry import registry
 from cache_consistency.invalidation.service import renew
 from cache_consistency.invalidation.targets import tags_of
+from cache_consistency.protocol.tags import Tag
 
 _UID = "cache_consistency.registry"
 
 
 def connect(model: type[Model]) -> None:
-    """Connect the receivers for one model; doing it twice changes nothing."""
-    for signal, receiver in ((pre_save, before), (post_save, after_save), (pre_delete, before), (post_delete, after_delete)):
-        signal.connect(receiver, sender=model, dispatch_uid=_UID)
-    for field in model._meta.many_to_many:
-        m2m_changed.connect(after_m2m, sender=field.remote_field.through, dispatch_uid=_UID)
+    """Connect the receivers for one model and what is derived from it; doing it twice changes nothing."""
+    for kind in (model, *(other for other in apps.get_models() if issubclass(other, model) and other is not model)):
+        for signal, receiver in _RECEIVERS:
+            signal.connect(receiver, sender=kind, dispatch_uid=_UID)
+    for through in _throughs(model):
+        m2m_changed.connect(after_m2m, sender=through, dispatch_uid=_UID)
 
 
-def before(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+def _throughs(model: type[Model]) -> Iterable[Any]:
+    """Yield the through model of each many-to-many relation, declared here or on the other side."""
+    yield from (field.remote_field.through for field in model._meta.many_to_many)
+    yield from (relation.through for relation in model._meta.related_objects if relation.many_to_many)      # type: ignore[attr-defined]
+
+
+def before_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """Ask the rules about the old state, while the database still has it."""
-    if switches.active():
-        _collect(instance, action="save", using=using)
+    if switches.active() and instance.pk is not None:
+        _keep(instance, _asked([instance], action="save", using=using), using=using)
 
 
 def after_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    _feed(instance, action="save", using=using)
+    if switches.active():
+        _act(instance, _asked([instance], action="save", using=using), using=using)
+
+
+def before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+    if switches.active():
+        _keep(instance, _asked([instance], action="delete", using=using), using=using)
 
 
 def after_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    _feed(instance, action="delete", using=using)
+    if switches.active():
+        _act(instance, _asked([instance], action="delete", using=using), using=using)
 
 
-def after_m2m(sender: type[Model], instance: Model, action: str, using: str, **kwargs: Any) -> None:
+def after_m2m(
+    sender: type[Model], instance: Model, action: str, model: type[Model], pk_set: set[Any] | None, using: str, **kwargs: Any
+) -> None:
+    """Ask the rules of both sides; when everything is cleared, what the far side was is only known before."""
+    if not switches.active():
+        return
+    concerned = [instance, *_far_side(sender, instance, model, pk_set, using)]
+    tags = _asked(concerned, action="m2m", using=using)
     if action.startswith("pre_"):
-        if switches.active():
-            _collect(instance, action="m2m", using=using)
+        _keep(instance, tags, using=using)
     else:
-        _feed(instance, action="m2m", using=using)
+        _act(instance, tags, using=using)
 
 
-def _collect(instance: Model, *, action: str, using: str) -> None:
-    """Keep what the rules say for the commit; in autocommit, for the renewal that follows the statement."""
-    tags = tags_of(registry.consequences(instance, action=action, using=using), using=using)
+_RECEIVERS: tuple[tuple[ModelSignal, Any], ...] = (
+    (pre_save, before_save), (post_save, after_save), (pre_delete, before_delete), (post_delete, after_delete),
+)  # fmt: skip
+
+
+def _far_side(through: Any, instance: Model, model: type[Model], pks: set[Any] | None, using: str) -> Iterable[Model]:
+    """Return the instances of ``model`` that are being related to ``instance``, if somebody made rules for them."""
+    if not registry.has_rules(model):
+        return ()
+    if pks is None:
+        near = [field for field in through._meta.fields if field.is_relation and isinstance(instance, field.related_model)]
+        far = [field for field in through._meta.fields if field.is_relation and issubclass(model, field.related_model)]
+        rows = through._base_manager.using(using).filter(**{near[0].name: instance})
+        pks = set(rows.values_list(far[-1].attname, flat=True))
+    return model._base_manager.using(using).filter(pk__in=pks)
+
+
+def _asked(instances: Iterable[Model], *, action: str, using: str) -> tuple[Tag, ...]:
+    wanted = [target for instance in instances for target in registry.consequences(instance, action=action, using=using)]
+    return tags_of(wanted, using=using)
+
+
+def _keep(instance: Model, tags: tuple[Tag, ...], *, using: str) -> None:
+    """Keep what the rules said before, for the commit; in autocommit, for the renewal that follows the statement."""
     connection = connections[using]
     if state.in_transaction(connection):
         state.touch(connection, tags, ())
@@ -63,12 +108,9 @@ def _collect(instance: Model, *, action: str, using: str) -> None:
         instance._state.cc_before = tags                            # type: ignore[attr-defined]  # lives as long as the instance
 
 
-def _feed(instance: Model, *, action: str, using: str) -> None:
-    if not switches.active():
-        return
-    if state.in_transaction(connections[using]):
-        _collect(instance, action=action, using=using)
-        return
-    before = instance._state.__dict__.pop("cc_before", ())
-    now = tags_of(registry.consequences(instance, action=action, using=using), using=using)
-    renew((*before, *now), reason="rule", using=using)
+def _act(instance: Model, tags: tuple[Tag, ...], *, using: str) -> None:
+    connection, before = connections[using], instance._state.__dict__.pop("cc_before", ())
+    if state.in_transaction(connection):
+        state.touch(connection, (*before, *tags), ())
+    else:
+        renew((*before, *tags), reason="rule", using=using)

@@ -46,13 +46,15 @@ class Registry:
             rules.remove(rule)
 
     def has_rules(self, model: type[Model]) -> bool:
-        return bool(self._rules.get(model._meta.concrete_model or model))
+        return any(issubclass(model, ruled) for ruled, rules in self._rules.items() if rules)
 
     def consequences(self, instance: Model, *, action: str, using: str) -> list[Any]:
         """Return everything the rules want invalidated because of ``instance``."""
         wanted: list[Any] = []
-        for rule in self._rules.get(instance._meta.concrete_model or type(instance), ()):
-            wanted.extend(rule(instance, action=action, using=using) or ())
+        for ruled, rules in self._rules.items():
+            if isinstance(instance, ruled):                         # its own rules, and those of its multi-table parents
+                for rule in tuple(rules):
+                    wanted.extend(rule(instance, action=action, using=using) or ())
         return wanted
 
 

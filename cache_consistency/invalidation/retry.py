@@ -39,24 +39,27 @@ class RetryQueue:
     """The debts of one process."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._debts: collections.deque[Debt] = collections.deque()
         self._everything: Store | None = None
-        self._lock = threading.Lock()
+        self._overflows = 0
+        self._lock = threading.Lock()                               # a new one: after a fork nobody would ever release the old
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
+        state.withhold(frozenset())
 
     def owe(self, debt: Debt) -> None:
         """Take a debt on; it is paid as soon as the store answers again."""
-        state.withhold(debt.tables)
         with self._lock:
-            if len(self._debts) >= CAPACITY:
-                self._everything = debt.store
-                events.warn_once("retry_overflow", "more than %d invalidations wait for the store: all entries will be given up", CAPACITY)
             self._debts.append(debt)
-            if self._everything is not None:
-                while len(self._debts) > CAPACITY:
-                    self._debts.popleft()
-            if self._thread is None:
+            while len(self._debts) > CAPACITY:
+                self._everything = self._debts.popleft().store
+                self._overflows += 1
+                events.warn_once("retry_overflow", "more than %d invalidations wait for the store: all entries will be given up", CAPACITY)
+            self._withhold()
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="cache_consistency-retry", daemon=True)
                 self._thread.start()
 
@@ -68,7 +71,7 @@ class RetryQueue:
         """Try all of them once, now; return whether nothing is owed any more."""
         while True:
             with self._lock:
-                store, debt = self._everything, self._debts[0] if self._debts else None
+                store, debt, overflows = self._everything, self._debts[0] if self._debts else None, self._overflows
             if store is None and debt is None:
                 return True
             try:
@@ -78,16 +81,21 @@ class RetryQueue:
                     debt.store.resolve(debt.tags, debt.token)
             except StoreError:
                 return False
-            self._paid(store, debt)
+            self._paid(store, debt, overflows)
 
-    def _paid(self, store: Store | None, debt: Debt | None) -> None:
+    def _paid(self, store: Store | None, debt: Debt | None, overflows: int) -> None:
         with self._lock:
             if store is not None:
-                self._everything = None
+                if self._overflows == overflows:                    # else one was given up after the epoch that would have paid for it
+                    self._everything = None
             elif debt is not None and self._debts and self._debts[0] is debt:
                 self._debts.popleft()
-            state.release(debt.tables if debt else (), still=frozenset(t for d in self._debts for t in d.tables))
+            self._withhold()
         events.count("retry", "", "epoch" if store is not None else "resolved")
+
+    def _withhold(self) -> None:
+        """Keep this process from reading what it owes; the caller holds the lock."""
+        state.withhold(None if self._everything is not None else frozenset(table for debt in self._debts for table in debt.tables))
 
     def _work(self) -> None:
         pause = FIRST_PAUSE
@@ -103,8 +111,7 @@ class RetryQueue:
 
     def forget(self) -> None:
         """Drop everything: a forked child owes nothing, its parent does."""
-        self.__init__()                                             # type: ignore[misc]
-        state.release((), still=frozenset())
+        self._begin()
 
 
 queue = RetryQueue()

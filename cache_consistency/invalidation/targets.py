@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model, QuerySet
+from django.db.models.query import ModelIterable
 
 from cache_consistency.capture.equality import field_text, is_exact
 from cache_consistency.capture.tagging import table_tags
@@ -15,6 +16,7 @@ from cache_consistency.declare import tracked
 from cache_consistency.declare.labels import parse_label
 from cache_consistency.exceptions import InvalidationError
 from cache_consistency.protocol.tags import InexactValue, Tag, parts
+from cache_consistency.switches import no_cache
 
 MAX_ROWS = 500
 """A queryset of more rows than this stands for its whole table."""
@@ -22,11 +24,18 @@ MAX_ROWS = 500
 
 def tags_of(targets: Iterable[Any], *, using: str) -> tuple[Tag, ...]:
     """
-    Return the tags of everything named, each once.
+    Return the tags that everything named has in the database ``using``, each once.
 
     :raises InvalidationError: something is none of the forms, is unknown, or is a model whose table is not tracked.
     """
     return tuple(dict.fromkeys(tag for target in targets for tag in _tags(target, using)))
+
+
+def database_of(target: Any) -> str:
+    """Return the alias of the database that ``target`` belongs to by itself: where an instance came from, where a queryset reads."""
+    if isinstance(target, Model):
+        return target._state.db or DEFAULT_DB_ALIAS
+    return (isinstance(target, QuerySet) and target._db) or DEFAULT_DB_ALIAS
 
 
 def _tags(target: Any, using: str) -> Iterable[Tag]:
@@ -35,11 +44,18 @@ def _tags(target: Any, using: str) -> Iterable[Tag]:
     if isinstance(target, type) and issubclass(target, Model):
         return _whole(target, using)
     if isinstance(target, QuerySet):
-        rows = list(target.using(target._db or using)[:MAX_ROWS + 1])
-        return _whole(target.model, using) if len(rows) > MAX_ROWS else _row_tags(target.model, rows, using)
+        return _queryset_tags(target, using)
     if isinstance(target, str):
         return _named(target, using)
     raise InvalidationError(f"{target!r} cannot be invalidated: give an instance, a queryset, a model, 'app.Model:pk' or a tag")
+
+
+def _queryset_tags(queryset: QuerySet[Any], using: str) -> Iterable[Tag]:
+    if not issubclass(queryset._iterable_class, ModelIterable):
+        raise InvalidationError(f"a {queryset.model._meta.label} queryset of values names no rows; give one of instances")
+    with no_cache():                                                # a stale list would name the wrong rows
+        rows = list(queryset.using(using)[: MAX_ROWS + 1])
+    return _whole(queryset.model, using) if len(rows) > MAX_ROWS else _row_tags(queryset.model, rows, using)
 
 
 def _named(text: str, using: str) -> Iterable[Tag]:
@@ -69,16 +85,19 @@ def _row_tags(model: type[Model], rows: list[Any], using: str) -> Iterable[Tag]:
     """Rows, the lists they are in by their present values, and everything that depends on the table as a whole."""
     connection = connections[using]
     for table in _tables(model):
-        found, tags = tracked.table(table), table_tags(connection, table)
+        tags, found = table_tags(connection, table), tracked.table(table)
+        if not rows:
+            continue
         yield tags.any
         yield tags.new
-        if found is None or not all(is_exact(connection, field) for field in found.pk_fields) or len(found.pk_fields) != 1:
+        if found is None or len(found.pk_fields) != 1 or not is_exact(connection, found.pk_fields[0]):
             yield tags.bulk
             continue
+        named = [field for field in found.lookups if is_exact(connection, field)]
         for row in rows:
             try:
                 yield tags.row(_text(connection, found.pk_fields[0], row))
-                yield from (tags.col(f.column, _text(connection, f, row)) for f in found.lookups if is_exact(connection, f) and _has(row, f))
+                yield from [tags.col(field.column, _text(connection, field, row)) for field in named if _has(row, field)]
             except InexactValue:
                 yield tags.bulk
 

@@ -8,10 +8,7 @@ query. A process remembers what each described question depends on, so that a hi
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import decimal
 import threading
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,7 +24,8 @@ from cache_consistency.protocol.entries import Miss
 from cache_consistency.protocol.questions import Loaded, Payload, Question
 from cache_consistency.protocol.steps import fetch
 from cache_consistency.protocol.tags import Keyspace, digest
-from cache_consistency.reading.shadow import compare, shadowing
+from cache_consistency.reading.literals import literal
+from cache_consistency.reading.shadow import compared, shadowing
 from cache_consistency.reading.shell import ReadShell, drive, serving_store
 
 RowList = list[tuple[Any, ...]]
@@ -47,16 +45,17 @@ class Form:
     decode: Callable[[bytes], Any]
     reread: bool = False
     """Rows from the database are read out of their own payload as well, for the caller takes them in no other form."""
+    row_for_row: bool = False
+    """The answer has one row for each row of the model's table that fulfils the conditions, so a missing one can be told by counting."""
 
 
 def answer(
     query: Query, connection: Any, text: str, sql: Callable[[], str], form: Form, load: Callable[[], RowList]
 ) -> Any:
     """Answer a described question; ``sql`` is asked for only if this process has not analysed the description before."""
-    label, policy = query.model._meta.concrete_model._meta.label, tracked.policy_for(query.model)      # type: ignore[union-attr]
-    if policy is None:
-        raise Plainly
-    if serving_store(connection, (), label) is None:
+    policy = tracked.policy_for(query.model)                          # type: ignore[arg-type]
+    label = query.model._meta.concrete_model._meta.label              # type: ignore[union-attr]
+    if policy is None or serving_store(connection, (), label) is None:
         raise Plainly
     reads = reads_of(query, connection, text, sql)
     if isinstance(reads, Uncacheable):
@@ -69,8 +68,7 @@ def answer(
     shell = ReadShell(store, connection, tables=reads.tables, label=label, load=_Loader(label, form, reads, load))
     found = drive(fetch(question, store.keyspace.epoch, ttl=policy.ttl), shell)
     if shadowing():
-        compare(shell, question, found)
-        raise Plainly
+        found = compared(shell, question, found)
     if isinstance(found, Loaded):
         return found.value
     try:
@@ -81,7 +79,7 @@ def answer(
 
 
 def make_question(text: str, reads: Reads, connection: Any, fingerprint: str) -> Question:
-    canonical = f"rows {identity.database_identity(connection)} {identity.vary(connection)} {text}".encode("ascii", "backslashreplace")
+    canonical = f"rows {identity.database_identity(connection)} {identity.vary(connection)} {text}".encode("utf-8", "surrogatepass")
     key = Keyspace(conf.app_settings().NAMESPACE).entry(fingerprint, canonical)
     return Question(key, canonical, reads.tags, reads.also)
 
@@ -105,7 +103,7 @@ class _Loader:
             if self.form.reread:
                 raise Plainly from error
             return Loaded(rows, (None,))
-        missing = self.reads.pks is not None and len(rows) < self.reads.pks
+        missing = self.reads.pks is not None and (not self.form.row_for_row or len(rows) < self.reads.pks)
         return Loaded(self.form.decode(data) if self.form.reread else rows, (Payload(data, missing=missing),))
 
 
@@ -118,7 +116,7 @@ _lock = threading.Lock()
 
 def reads_of(query: Query, connection: Any, text: str, sql: Callable[[], str]) -> Reads | Uncacheable:
     """Return what the answer to this description depends on."""
-    key = (f"{identity.database_identity(connection)} {identity.vary(connection)}", digest(text.encode("ascii", "backslashreplace")))
+    key = (f"{identity.database_identity(connection)} {identity.vary(connection)}", digest(text.encode("utf-8", "surrogatepass")))
     version = tracked.version()
     found = _known.get(key)
     if found is not None and found[0] == version:
@@ -133,10 +131,6 @@ def reads_of(query: Query, connection: Any, text: str, sql: Callable[[], str]) -
 
 conf.on_change(_known.clear)
 
-_EXACT = frozenset({
-    int, str, bool, float, bytes, type(None), decimal.Decimal, uuid.UUID, datetime.datetime, datetime.date, datetime.time, datetime.timedelta,
-})
-
 
 def describe_sql(kind: str, connection: Any, sql: str, params: Sequence[object]) -> str:
     """
@@ -144,22 +138,7 @@ def describe_sql(kind: str, connection: Any, sql: str, params: Sequence[object])
 
     :raises Plainly: a parameter cannot be told from another one by its text.
     """
-    texts = [_parameter(value) for value in params]
+    texts = [literal(value) for value in params]
     if None in texts:
         raise Plainly
-    return f"{kind} {connection.timezone_name} {sql} {' '.join(texts)}"                # type: ignore[arg-type]
-
-
-def _parameter(value: object) -> str | None:
-    if value.__class__ in _EXACT:
-        return f"{value.__class__.__name__}:{value!a}"
-    if value.__class__ in (list, tuple):
-        parts = [_parameter(item) for item in value]                # type: ignore[attr-defined]
-        return None if None in parts else f"{value.__class__.__name__}[{','.join(parts)}]"     # type: ignore[arg-type]
-    obj = getattr(value, "obj", None)                               # psycopg's wrappers: Json, Jsonb, typed numbers
-    if type(value).__module__.startswith("psycopg") and obj is not None:
-        inner = ascii(obj)
-        return f"{type(value).__name__}:{inner}" if " at 0x" not in inner else None
-    if type(value).__module__.startswith(("psycopg", "django.db")) and isinstance(value, (int, str)):
-        return f"{type(value).__name__}:{value!s}" if isinstance(value, int) else f"{type(value).__name__}:{str(value)!a}"
-    return None
+    return f"{kind} {connection.timezone_name} {len(sql)} {sql} {' '.join(texts)}"     # type: ignore[arg-type]

@@ -100,7 +100,7 @@ def _explain_queryset(queryset: QuerySet[Any], using: str | None) -> Explanation
     query.cc_cached = False
     try:
         if queryset._iterable_class is ModelIterable and is_plain(query):
-            text, compiled = describe_list(query, alias)
+            text, compiled, _ = describe_list(query, alias)
             sql, fingerprint = compiled(), plan.codec.fingerprint
         else:
             sql, params = query.clone().get_compiler(using=alias).as_sql()
@@ -128,6 +128,8 @@ def _look(subject: str, question: Question, plan: Plan, connection: Any, tables:
         return Explanation(subject, "uncached", f"the store does not answer: {error}")
     if switch == "off":
         return dataclasses.replace(found, outcome="uncached", reason='READS is "off", or this block said no_cache()')
+    if not state.withheld.isdisjoint(tables):
+        return dataclasses.replace(found, outcome="uncached", reason="this process still owes the store an invalidation of the table")
     if not state.may_serve(connection, tables):
         return dataclasses.replace(
             found, outcome="uncached", reason="this transaction has written the table, sees an older snapshot, or is broken"

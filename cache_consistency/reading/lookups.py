@@ -7,20 +7,21 @@ answer like any other, and freed by the insert that makes it wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Model, QuerySet
 from django.db.models.query import MAX_GET_RESULTS
 
 from cache_consistency import events
+from cache_consistency.capture.equality import field_text
 from cache_consistency.exceptions import CodecError, CorruptEntry
 from cache_consistency.protocol.entries import Miss
 from cache_consistency.protocol.questions import Answers, Loaded, Payload
 from cache_consistency.protocol.steps import fetch, fetch_many
 from cache_consistency.protocol.tags import InexactValue
 from cache_consistency.reading.plans import Lookup, Plan
-from cache_consistency.reading.shadow import compare, shadowing
+from cache_consistency.reading.shadow import compared, shadowing
 from cache_consistency.reading.shell import ReadShell, drive, serving_store
 
 
@@ -46,15 +47,14 @@ def get_instance(plan: Plan, connection: Any, lookup: Lookup, value: object) -> 
     shell = ReadShell(store, connection, tables=plan.tables, label=plan.label, load=loader)
     answer = drive(fetch(question, plan.epoch, ttl=plan.policy.ttl), shell)
     if shadowing():
-        compare(shell, question, answer)
-        raise NotByLookup
+        answer = compared(shell, question, answer)
     if answer.__class__ is bytes:
         try:
-            return _only(plan, plan.codec.decode(answer), connection.alias)
+            return only(plan, plan.codec.decode(answer), connection.alias)
         except CorruptEntry:
             events.count("miss", plan.label, Miss.CORRUPT)
             raise NotByLookup from None
-    return _only(plan, answer.value[0], connection.alias)
+    return only(plan, answer.value[0], connection.alias)
 
 
 def get_many(plan: Plan, connection: Any, pks: Sequence[object]) -> dict[Any, Model]:
@@ -93,7 +93,7 @@ def _assemble(plan: Plan, answers: Answers, alias: str) -> dict[Any, Model]:
     return found
 
 
-def _only(plan: Plan, rows: Sequence[Any], alias: str) -> Model:
+def only(plan: Plan, rows: Sequence[Any], alias: str) -> Model:
     if len(rows) == 1:
         return plan.codec.build(rows[0], db=alias)
     name, model = plan.model._meta.object_name, plan.model
@@ -113,31 +113,35 @@ class _Loader:
         self.values = values
 
     def __call__(self, wanted: tuple[int, ...]) -> Loaded:
-        raw = self._query([self.values[index] for index in wanted])
-        grouped = [raw] if len(wanted) == 1 else self._group(raw, wanted)
+        values = [self.values[index] for index in wanted]
+        grouped = [self._query(values)] if len(values) == 1 else self._group(values)
         payloads = tuple(self._payload(rows) for rows in grouped)
-        codec = self.plan.codec
-        return Loaded([codec.decode(payload.data) for payload in payloads if payload is not None], payloads)
+        return Loaded([self.plan.codec.decode(payload.data) for payload in payloads], payloads)
 
-    def _query(self, values: list[object]) -> list[tuple[Any, ...]]:
+    def _query(self, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """Return rows as the driver gives them, columns as in ``concrete_fields``."""
-        name = self.lookup.name
+        name, alias = self.lookup.name, self.connection.alias
         condition = {name: values[0]} if len(values) == 1 else {f"{name}__in": values}
-        queryset: QuerySet[Model] = QuerySet(self.plan.model, using=self.connection.alias).filter(**condition).order_by()
+        queryset: QuerySet[Model] = QuerySet(self.plan.model, using=alias).filter(**condition).order_by()
         query = queryset.query
         if not self.lookup.field.unique and not self.lookup.is_pk:
             query.set_limits(high=MAX_GET_RESULTS)
-        return [row for chunk in query.get_compiler(using=self.connection.alias).execute_sql() for row in chunk]
+        return [row for chunk in query.get_compiler(using=alias).execute_sql() for row in chunk]
 
-    def _group(self, raw: Iterable[tuple[Any, ...]], wanted: tuple[int, ...]) -> list[list[tuple[Any, ...]]]:
-        codec = self.plan.codec
-        by_pk: dict[Any, list[tuple[Any, ...]]] = {}
-        for row in raw:
-            instance = codec.build(codec.decode(codec.encode([row]))[0], db=self.connection.alias)
-            by_pk.setdefault(instance.pk, []).append(row)
-        return [by_pk.get(self.values[index], []) for index in wanted]
+    def _group(self, values: Sequence[object]) -> list[list[tuple[Any, ...]]]:
+        """Return the rows of each of n values; told apart by the text that also names their tags, whatever Python makes of a pk."""
+        field, size = self.lookup.field, self.connection.features.max_query_params or len(values)
+        place = self.plan.codec.fields.index(field)
+        by_text: dict[str, list[tuple[Any, ...]]] = {field_text(self.connection, field, value): [] for value in values}
+        try:
+            for start in range(0, len(values), size):
+                for row in self._query(values[start:start + size]):
+                    by_text[field_text(self.connection, field, row[place])].append(row)
+        except (InexactValue, KeyError) as error:
+            raise NotByLookup from error                            # a row under another key than any that was asked for
+        return [by_text[field_text(self.connection, field, value)] for value in values]
 
-    def _payload(self, rows: list[tuple[Any, ...]]) -> Payload | None:
+    def _payload(self, rows: list[tuple[Any, ...]]) -> Payload:
         try:
             return Payload(self.plan.codec.encode(rows), missing=not rows)
         except CodecError as error:

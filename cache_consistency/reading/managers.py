@@ -7,17 +7,22 @@ related managers read, and leaves a trace in migrations. This one is an attribut
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable
+from typing import Any, Self
 
 from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models, router
+from django.db.models.manager import BaseManager
+from django.db.models.signals import class_prepared
 from django.db.models.sql import Query
 
 from cache_consistency import switches
+from cache_consistency.reading.asynchronous import Elsewhere, aget_instance, aget_many
 from cache_consistency.reading.lookups import NotByLookup, get_instance
 from cache_consistency.reading.plans import plan_for
 from cache_consistency.reading.queries import CachedQuery
-from cache_consistency.reading.querysets import CachedQuerySet, cached_class
+from cache_consistency.reading.querysets import CachedQuerySet, cached_class, is_stock
 
 
 class CachedManagerMixin:
@@ -27,29 +32,45 @@ class CachedManagerMixin:
     name: str
     _db: str | None
     _hints: dict[str, Any]
-    _filters: ClassVar[bool] = False
-    """A subclass or a base has a ``get_queryset`` of its own, so a row that exists may still not be one of this manager's."""
     _direct = False
+    """``get`` may go past the queryset: nobody has changed which rows it finds, or what becomes of them."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        stock = (CachedManagerMixin, models.manager.BaseManager)
-        cls._filters = any("get_queryset" in base.__dict__ for base in cls.__mro__ if base not in stock)
+        order = cls.__mro__
+        if BaseManager in order and order.index(BaseManager) < order.index(CachedManagerMixin):
+            raise TypeError(f"{cls.__name__}: CachedManagerMixin stands before the manager it changes, in the list of base classes")
 
     def contribute_to_class(self, cls: type[models.Model], name: str) -> None:
         self.name, self.model = name, cls
-        kind = self._queryset_class                                 # type: ignore[attr-defined]
-        self._direct = not self._filters and kind.get is models.QuerySet.get and kind.filter is models.QuerySet.filter
-        setattr(cls, name, _Bound(self))
+        self._direct = _is_direct(type(self))
+        bound = _Bound(self)
+        setattr(cls, name, bound)
+        if name == "objects":
+            class_prepared.connect(bound.must_be_there, sender=cls)
 
     def get_queryset(self) -> CachedQuerySet:
         plain = super().get_queryset()                              # type: ignore[misc]
         if isinstance(plain, CachedQuerySet):
             return plain
+        query = as_cached(plain.query)                              # before the rest is copied: asking for it changes the queryset
         cached = cached_class(type(plain))(self.model, using=self._db, hints=self._hints)
-        cached.__dict__.update({name: value for name, value in plain.__dict__.items() if name != "_query"})
-        cached.query = as_cached(plain.query)
+        cached.__dict__.update({**plain.__dict__, "_query": query})
         return cached
+
+    def get_many(self, pks: Iterable[Any]) -> dict[Any, Any]:
+        """As `CachedQuerySet.get_many`."""
+        return self.get_queryset().get_many(pks)
+
+    async def aget_many(self, pks: Iterable[Any]) -> dict[Any, Any]:
+        """As `get_many`; if each row is a hit, the event loop is not left."""
+        wanted = list(pks)
+        if wanted and self._direct:
+            try:
+                return await aget_many(self.model, self._primary, wanted)
+            except Elsewhere:
+                pass
+        return await sync_to_async(self.get_many)(wanted)
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
         """
@@ -58,7 +79,7 @@ class CachedManagerMixin:
         :raises DoesNotExist, MultipleObjectsReturned: as Django; that a row is missing is cached, too, until it is inserted.
         """
         if len(kwargs) == 1 and not args and self._direct and switches.reads() != "off":
-            connection = connections[self._db or router.db_for_write(self.model, **self._hints)]
+            connection = connections[self._primary()]
             plan = plan_for(self.model, connection)
             if plan is not None:
                 (name, value), = kwargs.items()
@@ -71,13 +92,42 @@ class CachedManagerMixin:
         return self.get_queryset().get(*args, **kwargs)
 
     async def aget(self, *args: Any, **kwargs: Any) -> Any:
+        """As `get`; on a hit the event loop is not left."""
+        if len(kwargs) == 1 and not args and self._direct:
+            (name, value), = kwargs.items()
+            try:
+                return await aget_instance(self.model, self._primary, name, value)
+            except Elsewhere:
+                pass
         return await sync_to_async(self.get)(*args, **kwargs)
+
+    def _primary(self) -> str:
+        return self._db or router.db_for_write(self.model, **self._hints)
 
     def _copy_for(self, owner: type[models.Model]) -> Self:
         made: Any = self.__class__.__new__(self.__class__)
         made.__dict__.update(self.__dict__)
         made.model = owner
         return made                                                 # type: ignore[no-any-return]
+
+
+def _is_direct(kind: type) -> bool:
+    """
+    Return whether ``kind.get`` can only mean Django's ``get`` on all rows.
+
+    Not so with a ``get_queryset`` of its own or of a base, which may leave rows out; with a ``get`` of a base, which ours would hide;
+    with a queryset class that changed one of the methods that ``get`` is made of.
+    """
+    stock = (CachedManagerMixin, *models.Manager.__mro__)
+    strangers = [base for base in kind.__mro__ if base not in stock]
+    for base in strangers:
+        made_here = vars(base)
+        if "get_queryset" in made_here or "all" in made_here:
+            return False
+        own_get = made_here.get("get")
+        if own_get is not None and getattr(own_get, "__wrapped__", None) is not models.QuerySet.get:
+            return False                                            # what from_queryset() made wraps the queryset's method
+    return is_stock(kind._queryset_class)                           # type: ignore[attr-defined]
 
 
 def as_cached(query: Query) -> CachedQuery:
@@ -94,6 +144,18 @@ class _Bound:
     def __init__(self, manager: CachedManagerMixin) -> None:
         self.manager = manager
         self.copies: dict[type[models.Model], CachedManagerMixin] = {manager.model: manager}
+
+    def must_be_there(self, sender: type[models.Model], **kwargs: Any) -> None:
+        """
+        Refuse a model whose only manager is called ``objects``: Django gives every model without an ordinary manager one of that name.
+
+        :raises ImproperlyConfigured: it has just taken our place.
+        """
+        if sender.__dict__.get(self.manager.name) is not self:
+            raise ImproperlyConfigured(
+                f"{sender._meta.label}.objects: a cached manager is never the default one, so Django has put its own there. "
+                "Call it `cached`, or declare an ordinary manager beside it."
+            )
 
     def __get__(self, instance: models.Model | None, owner: type[models.Model]) -> CachedManagerMixin:
         if instance is not None:

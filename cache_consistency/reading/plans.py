@@ -99,6 +99,12 @@ def plan_for(model: type[Model], connection: Any) -> Plan | None:
     return found[1]
 
 
+def known_plan(model: type[Model], alias: str) -> Plan | None:
+    """Return what `plan_for` has returned before, if that still holds; never asks the database, as making a plan may."""
+    found = _plans.get((model, alias))
+    return found[1] if found is not None and found[0] == tracked.version() else None
+
+
 conf.on_change(_plans.clear)
 
 
@@ -151,5 +157,3 @@ def _plain(field: Field[Any, Any]) -> type | None:
         "CharField": str, "SlugField": str, "TextField": str, "EmailField": str, "URLField": str,
     }
     return kinds.get(type(target).__name__)
-
-

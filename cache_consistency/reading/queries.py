@@ -7,11 +7,14 @@ It works at the lowest place where a query is still a query: rows as the driver 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldError, FullResultSet
-from django.db import connections
+from django.db import NotSupportedError, connections
+from django.db.models import Count, Value
+from django.db.models.expressions import Col
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.models.sql.constants import GET_ITERATOR_CHUNK_SIZE, MULTI, SINGLE
@@ -21,6 +24,10 @@ from cache_consistency.reading.answers import Form, Plainly, answer, describe_sq
 
 ROWS = Form("rows1", encode_rows, decode_rows)
 """Rows as drivers give them, which say themselves of what type they are."""
+ROWS_OF_TABLE = dataclasses.replace(ROWS, row_for_row=True)
+
+
+_COUNT = Count("*")
 
 
 class CachedQuery(Query):
@@ -28,7 +35,9 @@ class CachedQuery(Query):
 
     cc_cached = True
 
-    def get_compiler(self, using: str | None = None, connection: Any = None, elide_empty: bool = True) -> SQLCompiler:
+    def get_compiler(  # Django's signature
+        self, using: str | None = None, connection: Any = None, elide_empty: bool = True,  # noqa: FBT001, FBT002
+    ) -> SQLCompiler:
         compiler = super().get_compiler(using=using, connection=connection, elide_empty=elide_empty)
         if self.__class__ is CachedQuery and is_cacheable(self) and compiler.using is not None:
             compiler.execute_sql = _CachedExecution(compiler)       # type: ignore[method-assign]
@@ -40,15 +49,19 @@ class CachedQuery(Query):
             return super().get_aggregation(using, aggregate_exprs)
         plain = self.clone()
         plain.cc_cached = False
+
+        def ask() -> dict[str, Any]:
+            return plain.clone().get_aggregation(using, aggregate_exprs)            # it changes the query that it is asked of
+
         described = _describe_aggregation(plain.clone(), using, aggregate_exprs)
         if described is None:
-            return plain.get_aggregation(using, aggregate_exprs)
+            return ask()
         (sql, params), names, connection = described, tuple(aggregate_exprs), connections[using]
         try:
             text = describe_sql(f"aggregate {names!a}", connection, sql, params)
-            rows = answer(self, connection, text, lambda: sql, ROWS, lambda: _one_row(plain.get_aggregation(using, aggregate_exprs), names))
+            rows = answer(self, connection, text, lambda: sql, ROWS, lambda: [tuple(ask().values())])
         except Plainly:
-            return plain.get_aggregation(using, aggregate_exprs)
+            return ask()
         return dict(zip(names, rows[0], strict=True))
 
 
@@ -62,8 +75,13 @@ def is_cacheable(query: Query) -> bool:
     )
 
 
-def _one_row(result: dict[str, Any], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    return [tuple(result[name] for name in names)]
+def form_of(query: Query) -> Form:
+    """Return how the rows of a compiled query are kept: joins, groups and functions that return sets make of one row none or many."""
+    own = (
+        len(query.alias_map) <= 1 and query.group_by is None and not (query.combinator or query.extra or query.extra_tables)
+        and all(isinstance(one, (Col, Value)) for one in query.annotations.values())
+    )
+    return ROWS_OF_TABLE if own else ROWS
 
 
 def _describe_aggregation(query: CachedQuery, using: str, aggregate_exprs: dict[str, Any]) -> tuple[str, tuple[Any, ...]] | None:
@@ -71,9 +89,11 @@ def _describe_aggregation(query: CachedQuery, using: str, aggregate_exprs: dict[
     try:
         for alias, expression in aggregate_exprs.items():
             query.add_annotation(expression, f"cc_{alias}", select=True)
-        return query.get_compiler(using).as_sql()
-    except (FieldError, EmptyResultSet, FullResultSet, ValueError, NotImplementedError):
+        sql, params = query.get_compiler(using).as_sql()
+    except (FieldError, EmptyResultSet, FullResultSet, TypeError, ValueError, NotSupportedError, NotImplementedError):
         return None                                                 # an aggregate of aggregates: ask the database
+    shown = query.combinator is None or all(one == _COUNT for one in aggregate_exprs.values())
+    return (sql, params) if shown else None                         # the text of a union shows no annotation of the whole
 
 
 class _CachedExecution:
@@ -83,7 +103,9 @@ class _CachedExecution:
         self.compiler = compiler
         self.original = compiler.execute_sql
 
-    def __call__(self, result_type: str = MULTI, chunked_fetch: bool = False, chunk_size: int = GET_ITERATOR_CHUNK_SIZE) -> Any:
+    def __call__(  # Django's signature
+        self, result_type: str = MULTI, chunked_fetch: bool = False, chunk_size: int = GET_ITERATOR_CHUNK_SIZE,  # noqa: FBT001, FBT002
+    ) -> Any:
         compiler, result_type = self.compiler, result_type or ""
         if chunked_fetch or result_type not in (MULTI, SINGLE):
             return self.original(result_type, chunked_fetch=chunked_fetch, chunk_size=chunk_size)
@@ -93,7 +115,8 @@ class _CachedExecution:
             return self.original(result_type, chunk_size=chunk_size)
         try:
             text = describe_sql(result_type, compiler.connection, sql, params)
-            rows = answer(compiler.query, compiler.connection, text, lambda: sql, ROWS, lambda: self._run(result_type, chunk_size))
+            form = form_of(compiler.query)
+            rows = answer(compiler.query, compiler.connection, text, lambda: sql, form, lambda: self._run(result_type, chunk_size))
         except Plainly:
             return self.original(result_type, chunk_size=chunk_size)
         if result_type == SINGLE:

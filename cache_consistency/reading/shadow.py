@@ -11,8 +11,9 @@ import random
 
 from cache_consistency import events, switches
 from cache_consistency.conf import app_settings
+from cache_consistency.exceptions import StoreError
 from cache_consistency.protocol.entries import validate
-from cache_consistency.protocol.questions import Question
+from cache_consistency.protocol.questions import Loaded, Question
 from cache_consistency.reading.shell import ReadShell
 
 
@@ -20,28 +21,44 @@ def shadowing() -> bool:
     return switches.reads() == "shadow"
 
 
-def compare(shell: ReadShell, question: Question, answer: object) -> None:
-    """Compare a hit with the database, for the share of reads that the settings ask for; count the outcome."""
-    if answer.__class__ is not bytes or random.random() >= app_settings().SHADOW_SHARE:
-        return
-    if _database_says(shell) == answer:
-        events.count("shadow", shell.label, "equal")
-        return
+def compared(shell: ReadShell, question: Question, answer: bytes | Loaded) -> Loaded:
+    """
+    Return what the database says.
+
+    A hit is compared with it, for the share of reads that the settings ask for, and the outcome is counted.
+    """
+    if isinstance(answer, Loaded):
+        return answer
+    loaded = shell.load((0,))
+    if random.random() < app_settings().SHADOW_SHARE:                # a sample, no secret
+        outcome = _outcome(shell, question, answer, loaded)
+        if outcome == "stale":
+            events.emit(events.Event("shadow", shell.label, outcome, {"key": question.key}))
+        else:
+            events.count("shadow", shell.label, outcome)
+    return loaded
+
+
+def _outcome(shell: ReadShell, question: Question, answer: bytes, loaded: Loaded) -> str:
+    if _payload(loaded) == answer:
+        return "equal"
     again = _second_look(shell, question)
-    if again is not None and again != _database_says(shell) and again == _second_look(shell, question):
-        events.emit(events.Event("shadow", shell.label, "stale", {"question": question.canonical.decode("ascii", "replace")}))
-    else:
-        events.count("shadow", shell.label, "moved")
+    if again is not None and again != _payload(shell.load((0,))) and again == _second_look(shell, question):
+        return "stale"
+    return "moved"
 
 
-def _database_says(shell: ReadShell) -> bytes | None:
-    payload = shell.load((0,)).payloads[0]
+def _payload(loaded: Loaded) -> bytes | None:
+    payload = loaded.payloads[0]
     return payload.data if payload is not None else None
 
 
 def _second_look(shell: ReadShell, question: Question) -> bytes | None:
     tags = question.tags + question.also
-    raw, *states, epoch = shell.store.get((question.key, *tags, f"{shell.store.keyspace.epoch}"))
+    try:
+        raw, *states, epoch = shell.store.get((question.key, *tags, shell.store.keyspace.epoch))
+    except StoreError:
+        return None
     short = len(question.tags) if question.also else None
     found = validate(raw, states, epoch, question.canonical, short=short)
     return found if isinstance(found, bytes) else None

@@ -7,10 +7,6 @@ read off the ``Query``; anything this module does not know makes it say None, an
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import functools
-import uuid
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -19,10 +15,13 @@ from django.db.models.lookups import Lookup
 from django.db.models.sql import Query
 from django.db.models.sql.where import WhereNode
 
-_EXACT_TYPES = frozenset({
-    int, str, bool, float, bytes, type(None), decimal.Decimal, uuid.UUID, datetime.datetime, datetime.date, datetime.time, datetime.timedelta,
-})
-_NO_COLLECTIONS = ("annotations", "extra", "combined_queries", "extra_tables", "annotation_select_mask", "extra_select_mask", "extra_order_by")
+from cache_consistency.capture.reads import is_stock
+from cache_consistency.reading.literals import literal
+
+_NO_COLLECTIONS = (
+    "annotations", "extra", "combined_queries", "extra_tables", "annotation_select_mask", "extra_select_mask", "extra_order_by",
+    "_filtered_relations",
+)
 
 
 def describe(query: Query) -> str | None:
@@ -64,28 +63,13 @@ def _conditions(node: WhereNode, base: str | None) -> str | None:
 
 
 def _condition(lookup: Any, base: str | None) -> str | None:
-    if not isinstance(lookup, Lookup) or not _is_stock(type(lookup)) or lookup.bilateral_transforms:
+    if not isinstance(lookup, Lookup) or not is_stock(type(lookup)) or lookup.bilateral_transforms:
         return None
     column = lookup.lhs
     if type(column) is not Col or column.alias != base or column.target.column is None:
         return None
-    value = _value(lookup.rhs)
+    value = literal(lookup.rhs)
     return None if value is None else f"{column.target.column} {type(lookup).__name__} {value}"
-
-
-@functools.cache
-def _is_stock(kind: type) -> bool:
-    return kind.__module__ in {"django.db.models.lookups", "django.db.models.fields.related_lookups"}
-
-
-def _value(value: object) -> str | None:
-    kind = value.__class__
-    if kind in _EXACT_TYPES:
-        return f"{kind.__name__}:{value!a}"
-    if kind in (list, tuple) or kind.__name__ == "OrderedSet":
-        parts = [_value(item) for item in value]                    # type: ignore[attr-defined]
-        return None if None in parts else f"[{','.join(parts)}]"    # type: ignore[arg-type]
-    return None
 
 
 def _ordering(query: Query) -> str | None:

@@ -31,7 +31,7 @@ class _Nothing(enum.Enum):
 
 _lock = threading.Lock()
 _overrides: list[Store | None] = []
-_chosen: Store | None | _Nothing = _Nothing.YET
+_chosen: Store | _Nothing | None = _Nothing.YET
 _problem: conf.Problem | None = None
 
 
@@ -90,7 +90,10 @@ def _open(settings: conf.AppSettings) -> Store | None:
         return None
     if alias not in getattr(django_settings, "CACHES", {}):
         raise conf.ConfigurationError(f"names {alias!r}, and CACHES has no such alias.")
-    backend = caches[alias]
+    try:
+        backend = caches[alias]
+    except ImportError as error:
+        raise conf.ConfigurationError(f"names {alias!r}, which cannot be opened: {error}") from error
     keyspace = Keyspace(settings.NAMESPACE)
     if isinstance(backend, LocMemCache):
         return MemoryStore(keyspace)

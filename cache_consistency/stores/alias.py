@@ -17,11 +17,13 @@ from typing import Any
 import redis
 from django.core.cache.backends.base import BaseCache
 from redis.backoff import NoBackoff
-from redis.connection import Connection, ConnectionPool
+from redis.connection import ConnectionPool
 from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from cache_consistency.conf import ConfigurationError
+from cache_consistency.stores._errors import DRIVER_ERRORS
+from cache_consistency.stores.wire import Connection
 
 _OURS = {
     "socket_timeout", "socket_connect_timeout", "retry", "retry_on_error", "retry_on_timeout", "health_check_interval",
@@ -30,6 +32,7 @@ _OURS = {
 }
 """Options of the alias that do not reach our connections; those of the driver's maintenance notifications do not either."""
 _NOT_OURS_EITHER = ("maint", "orig_", "oss_cluster_")
+_WRONG_OPTIONS: tuple[type[Exception], ...] = (TypeError, ValueError, *DRIVER_ERRORS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +88,8 @@ def recipe_for(backend: BaseCache, *, alias: str) -> Recipe:
     """
     try:
         pool = _pool_of(backend)
+    except ImportError as error:
+        raise ConfigurationError(f"CACHES[{alias!r}]: {error}") from error
     except ValueError:
         # the driver's message may quote the URL, password included
         raise ConfigurationError(f"CACHES[{alias!r}]: LOCATION is not a URL redis://, rediss:// or unix:// that can be read.") from None
@@ -93,7 +98,12 @@ def recipe_for(backend: BaseCache, *, alias: str) -> Recipe:
             f"CACHES[{alias!r}]: {type(backend).__name__} with {type(pool).__name__} is not supported; "
             "the store of cache_consistency needs one Redis server (no Sentinel, Cluster or shards) and a client that reaches it directly."
         )
-    return recipe_from_pool(pool)
+    recipe = recipe_from_pool(pool)
+    try:
+        recipe.make(timeout=1.0, on_connect=lambda connection: None)            # not opened
+    except _WRONG_OPTIONS as error:
+        raise ConfigurationError(f"CACHES[{alias!r}]: no connection can be made from its options: {error}") from error
+    return recipe
 
 
 def _pool_of(backend: Any) -> object:

@@ -61,6 +61,9 @@ class Store(Protocol):
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return n values at one instant, in the order of ``keys``; the caller puts the epoch's key last."""
 
+    async def aget(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Do as `get`, and let the event loop go on meanwhile; any loop may call it, and a task that waits may be cancelled."""
+
     def take(self, tags: Sequence[str]) -> Taken:
         """Return epoch, storable and n states; makes tags and epoch that are absent, prunes tokens that are over."""
 

@@ -13,16 +13,15 @@ ENSURE_EPOCH: not a resend behind our back, but a second attempt with random par
 from __future__ import annotations
 
 import collections
-import functools
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from redis.connection import Connection
-
-from cache_consistency.events import logger
 from cache_consistency.stores._errors import DRIVER_ERRORS, LOST, REPLIES
+from cache_consistency.stores.callbacks import tell
+from cache_consistency.stores.channel import Channel, open_channel
+from cache_consistency.stores.wire import Connection
 
 OnReply = Callable[[Any], None]
 """Called with one reply, or with the driver's error that stands for it."""
@@ -31,17 +30,18 @@ OnReply = Callable[[Any], None]
 class Line:
     """The connection of one thread, and the replies that are still to come on it."""
 
-    __slots__ = ("__weakref__", "_connection", "_flying", "_make", "_owed")
+    __slots__ = ("__weakref__", "_channel", "_connection", "_flying", "_make", "_owed", "_timeout")
 
-    def __init__(self, make: Callable[[], Connection]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], Connection], *, timeout: float) -> None:
+        self._make, self._timeout = make, timeout
         self._connection: Connection | None = None
+        self._channel: Channel | None = None                        # there is one as long as there is a connection
         self._flying = False
         self._owed: collections.deque[OnReply] = collections.deque()
 
     @property
     def is_open(self) -> bool:
-        return self._connection is not None
+        return self._channel is not None
 
     def ask(self, packed: bytes, again: Callable[[], bytes] | None = None) -> Any:
         """
@@ -50,24 +50,43 @@ class Line:
         :param again: packs the second attempt; without it the command is one that may be executed twice as it is.
         :raises: the driver's errors; after any but an error reply the connection is closed.
         """
-        return self._twice(packed, again, self._exchange)
+        if self._flying or self._owed:
+            self._make_way()
+        channel = self._channel
+        if channel is not None:
+            try:
+                return self._exchange(channel, packed)
+            except LOST:
+                if again is not None:
+                    packed = again()
+        return self._exchange(self._channel or self._opened(), packed)
 
     def ask_many(self, packed: bytes, replies: int) -> list[Any]:
-        """Send several commands at once and return as many replies; an error reply stands in the list."""
-
-        def exchange(data: bytes) -> list[Any]:
-            return self._exchange(data, replies=replies)
-        found: list[Any] = self._twice(packed, None, exchange)
-        return found
+        """Send several commands at once, each of which may be executed twice; return as many replies, error replies among them."""
+        self._make_way()
+        channel = self._channel
+        if channel is not None:
+            try:
+                return self._exchange_many(channel, packed, replies)
+            except LOST:
+                pass                                                # attempted again below
+        return self._exchange_many(self._channel or self._opened(), packed, replies)
 
     def send(self, packed: bytes, on_reply: OnReply, again: Callable[[], bytes]) -> None:
         """Send one command and leave its reply for later; see `settle`. ``again`` packs the second attempt."""
-        self._twice(packed, again, functools.partial(self._send, on_reply=on_reply), settle=False)
+        if self._flying:
+            self.close()
+        channel = self._channel
+        try:
+            self._send(channel or self._opened(), packed)
+        except LOST:
+            if channel is None:
+                raise
+            self._send(self._channel or self._opened(), again())
+        self._owed.append(on_reply)
 
     def settle(self) -> None:
         """Read the replies that are owed and tell whoever waits for them; a timeout is told to them and raised as well."""
-        if self._flying:
-            self.close()
         failure: Exception | None = None
         answers: list[tuple[OnReply, Any]] = []
         while self._owed:
@@ -77,133 +96,137 @@ class Line:
                 failure = answer
             answers.append((on_reply, answer))
         for on_reply, answer in answers:
-            _tell(on_reply, answer)
+            tell(on_reply, answer)
         if failure is not None and not isinstance(failure, LOST):
             raise failure                                           # the caller's own command would wait as long again
 
     def close(self) -> None:
         """Close the connection; replies that are owed will never come."""
-        connection = self._connection
-        if connection is not None:
-            self._drop(connection)
+        if self._channel is not None:
+            self._drop(self._channel)
         self._flying = False
         self._give_up_owed()
 
     def abandon(self) -> None:
         """Forget everything without a word on the network: after a fork the connection belongs to the parent."""
         self._owed.clear()
-        self._connection, self._flying = None, False
+        self._connection = self._channel = None
+        self._flying = False
 
     def __del__(self) -> None:
         if self._owed:                                              # the thread has ended; the driver closes the socket itself
             self.close()
 
-    def _twice(
-        self, packed: bytes, again: Callable[[], bytes] | None, exchange: Callable[[bytes], Any], *, settle: bool = True
-    ) -> Any:
-        if self._flying:
+    def _make_way(self) -> None:
+        """See to it that the next reply on the connection is the next command's."""
+        if self._flying:                                            # the one that this request interrupts will fail
             self.close()
-        if self._owed and settle:
+        if self._owed:
             self.settle()
-        kept = self._connection is not None
-        try:
-            return exchange(packed)
-        except LOST:
-            if not kept:
-                raise
-        return exchange(packed if again is None else again())
 
-    def _exchange(self, packed: bytes, *, replies: int | None = None) -> Any:
-        connection = self._connection or self._opened()
+    def _exchange(self, channel: Channel, packed: bytes) -> Any:
         try:
             self._flying = True
-            connection.send_packed_command((packed,), check_health=False)
-            return connection.read_response() if replies is None else [_reply(connection) for _ in range(replies)]
-        except REPLIES:
-            raise                                                   # read to its end: the connection goes on
-        except BaseException:
-            self._drop(connection)
-            raise
-        finally:
+            channel.send(packed)
+            reply = channel.receive()
             self._flying = False
+        except BaseException as error:
+            self._after(channel, error)
+            raise
+        return reply
 
-    def _send(self, packed: bytes, *, on_reply: OnReply) -> None:
-        connection = self._connection or self._opened()
+    def _exchange_many(self, channel: Channel, packed: bytes, replies: int) -> list[Any]:
         try:
             self._flying = True
-            connection.send_packed_command((packed,), check_health=False)
-        except BaseException:
-            self._drop(connection)
-            raise
-        finally:
+            channel.send(packed)
+            found = [_reply(channel) for _ in range(replies)]
             self._flying = False
-        self._owed.append(on_reply)
+        except BaseException as error:
+            self._after(channel, error)
+            raise
+        return found
 
-    def _opened(self) -> Connection:
+    def _send(self, channel: Channel, packed: bytes) -> None:
+        try:
+            self._flying = True
+            channel.send(packed)
+            self._flying = False
+        except BaseException as error:
+            self._after(channel, error)
+            raise
+
+    def _after(self, channel: Channel, error: BaseException) -> None:
+        """Leave a request that raised: the connection goes on only if the reply was read to its end, and it was an error reply."""
+        replaced = self._channel is not channel
+        if not isinstance(error, REPLIES):
+            self._drop(channel)
+        if replaced and isinstance(error, OSError):                 # closed under our hands: as good as closed by the server
+            raise _gone() from error
+        self._flying = False
+
+    def _opened(self) -> Channel:
         """Return a new connection, on which ENSURE_EPOCH was answered."""
         self._give_up_owed()                                        # they were to come on a connection that is no more
         connection = self._make()
         try:
             connection.connect()
-        except BaseException:
+            channel = open_channel(connection, timeout=self._timeout)
+        except BaseException as error:
             connection.disconnect()
+            if isinstance(error, Exception) and not isinstance(error, DRIVER_ERRORS):    # as a credential provider's own may be
+                raise ConnectionError(f"the connection cannot be opened: {type(error).__name__}: {error}") from error
             raise
-        self._connection = connection
-        return connection
+        self._connection, self._channel = connection, channel
+        return channel
 
-    def _drop(self, connection: Connection) -> None:
-        if self._connection is connection:                          # a request that interrupted this one may have opened another
-            self._connection = None
-        connection.disconnect()
+    def _drop(self, channel: Channel) -> None:
+        """Close the connection, unless a request that interrupted this one has done so already."""
+        connection = self._connection
+        if self._channel is channel and connection is not None:
+            self._connection = self._channel = None
+            connection.disconnect()
 
     def _owed_reply(self, on_reply: OnReply) -> Any:
         """Return the next reply; what the driver raises, and the end of the connection, as a value."""
-        connection = self._connection
-        if connection is None:
+        channel = self._channel
+        if channel is None:
             return _gone()
         try:
             self._flying = True
-            return _reply(connection)
+            reply = _reply(channel)
+            self._flying = False
         except DRIVER_ERRORS as error:
-            self._drop(connection)
+            self._drop(channel)
+            self._flying = False
             return error
         except BaseException:
-            self._drop(connection)
             self._owed.appendleft(on_reply)
-            self._give_up_owed()
+            self.close()
             raise
-        finally:
-            self._flying = False
+        return reply
 
     def _give_up_owed(self) -> None:
         while self._owed:
-            _tell(self._owed.popleft(), _gone())
+            tell(self._owed.popleft(), _gone())
 
 
 def _gone() -> ConnectionError:
     return ConnectionError("the connection was closed before the reply")
 
 
-def _reply(connection: Connection) -> Any:
+def _reply(channel: Channel) -> Any:
     """Return one reply, an error reply as a value."""
     try:
-        return connection.read_response()
+        return channel.receive()
     except REPLIES as error:
         return error
-
-
-def _tell(on_reply: OnReply, answer: Any) -> None:
-    try:
-        on_reply(answer)
-    except Exception:
-        logger.exception("a callback for a late reply of the store failed")
 
 
 class Lines:
     """The lines of all threads of one store. A line dies with its thread, and its socket with it."""
 
-    def __init__(self, make: Callable[[], Connection]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], Connection], *, timeout: float) -> None:
+        self._make, self._timeout = make, timeout
         self._begin()
 
     def _begin(self) -> None:
@@ -215,7 +238,7 @@ class Lines:
         try:
             line: Line = self._local.line
         except AttributeError:
-            line = self._local.line = Line(self._make)
+            line = self._local.line = Line(self._make, timeout=self._timeout)
             with self._lock:
                 self._all.add(line)
         return line

@@ -18,11 +18,10 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from redis.connection import Connection
-
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.stores.base import Epoch
 from cache_consistency.stores.scripts import script
+from cache_consistency.stores.wire import Connection
 
 
 def random_part() -> str:

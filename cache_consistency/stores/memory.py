@@ -21,6 +21,7 @@ from cache_consistency.exceptions import StoreError, StoreRefused
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.protocol.versions import Taken
 from cache_consistency.stores.base import CLEAN_TTL, MAX_TOKENS, MAX_VALUE, Epoch, StoreInfo
+from cache_consistency.stores.callbacks import tell
 from cache_consistency.stores.states import STICKY, TagState
 
 MAX_BYTES = 64 << 20
@@ -49,7 +50,7 @@ class MemoryStore:
         _living.add(self)
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()                              # a finaliser may call us while we are at work
         self._entries: collections.OrderedDict[str, tuple[bytes, float]] = collections.OrderedDict()
         self._clean: collections.OrderedDict[str, TagState] = collections.OrderedDict()
         self._pending: dict[str, TagState] = {}
@@ -60,6 +61,9 @@ class MemoryStore:
         with self._lock:
             now = self._now()
             return [self._value(key, now) for key in keys]
+
+    async def aget(self, keys: Sequence[str]) -> list[bytes | None]:
+        return self.get(keys)
 
     def take(self, tags: Sequence[str]) -> Taken:
         with self._lock:
@@ -103,7 +107,7 @@ class MemoryStore:
             return found
 
     def resolve_soon(self, tags: Sequence[str], token: str, on_answer: Callable[[int | StoreError], None]) -> None:
-        on_answer(self.resolve(tags, token))
+        tell(on_answer, self.resolve(tags, token))
 
     def flush_replies(self) -> None:
         """Do nothing: every answer was given at once."""
@@ -136,14 +140,7 @@ class MemoryStore:
             )
 
     def forget(self) -> None:
-        """Lose everything, as a server that is restarted empty does."""
-        with self._lock:
-            self._begin_inside_lock()
-
-    def _begin_inside_lock(self) -> None:
-        lock = self._lock
-        self._begin()
-        self._lock = lock
+        """Do nothing: there is no connection, and marks of writers that are under way must not be lost."""
 
     # From here on the caller holds the lock.
 

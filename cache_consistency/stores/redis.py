@@ -7,6 +7,7 @@ carries random parts of its own, and the scripts add the server's clock.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import math
 import os
@@ -19,7 +20,8 @@ from cache_consistency.exceptions import StoreError, StoreRefused, StoreUnavaila
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.protocol.versions import Taken
 from cache_consistency.stores import wire
-from cache_consistency.stores._errors import DRIVER_ERRORS, NO_SCRIPT, translate
+from cache_consistency.stores._errors import DRIVER_ERRORS, LOST, NO_SCRIPT, translate
+from cache_consistency.stores.aio import AsyncLines, UnsuitableConnection
 from cache_consistency.stores.alias import Recipe
 from cache_consistency.stores.base import CLEAN_TTL, MAX_TOKENS, MAX_VALUE, Epoch, StoreInfo
 from cache_consistency.stores.connections import Lines
@@ -55,7 +57,9 @@ class RedisStore:
         self._quarantine = str(math.ceil(quarantine * 1000))
         self._clean_ttl = str(milliseconds(clean_ttl))
         self._trip = trip or TripSwitch()
-        self._lines = Lines(functools.partial(recipe.make, timeout=timeout, on_connect=connector(keyspace)))
+        make = functools.partial(recipe.make, timeout=timeout, on_connect=connector(keyspace))
+        self._lines = Lines(make, timeout=timeout)
+        self._async_lines = AsyncLines(make, timeout=timeout)
         _living.add(self)
 
     def __repr__(self) -> str:
@@ -63,6 +67,19 @@ class RedisStore:
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         found: list[bytes | None] = self._ask(wire.mget(keys))
+        return found
+
+    async def aget(self, keys: Sequence[str]) -> list[bytes | None]:
+        packed = wire.mget(keys)
+        probe = self._trip.tripped and self._admitted()
+        try:
+            found: list[bytes | None] = await self._async_lines.ask(packed)
+        except UnsuitableConnection:
+            return await asyncio.to_thread(self.get, keys)
+        except DRIVER_ERRORS as error:
+            raise self._failed(error, probe=probe, connected=self._async_lines.is_open()) from error
+        if self._trip.tripped:
+            self._succeeded()
         return found
 
     def take(self, tags: Sequence[str]) -> Taken:
@@ -89,9 +106,9 @@ class RedisStore:
     def resolve(self, tags: Sequence[str], token: str) -> int:
         in_doubt = False
 
-        def arguments(second: bool) -> tuple[str, ...]:
+        def arguments(earlier: int) -> tuple[str, ...]:
             nonlocal in_doubt
-            in_doubt = in_doubt or second
+            in_doubt = in_doubt or earlier > 0
             return token, random_part(), self._clean_ttl, "0"
         found: int = self._run(script("resolve"), tags, arguments)
         # after a lost connection the first attempt may have been the one that found the tokens: nothing to be alarmed about
@@ -105,7 +122,7 @@ class RedisStore:
             if isinstance(reply, NO_SCRIPT):
                 self._resolve_now(tags, token, on_answer)
             else:
-                on_answer(self._failed(reply, probe=False) if isinstance(reply, DRIVER_ERRORS) else reply)
+                on_answer(self._late(reply))
         self._call(lambda: self._lines.mine().send(packed(), on_reply, packed), answered=False)
 
     def _resolve_now(self, tags: Sequence[str], token: str, on_answer: Callable[[int | StoreError], None]) -> None:
@@ -135,16 +152,17 @@ class RedisStore:
 
     def forget(self) -> None:
         self._lines.close()
+        self._async_lines.close()
         self._trip.succeeded()
 
-    def _run(self, lua: Script, keys: Sequence[str], arguments: Callable[[bool], tuple[str, ...]]) -> Any:
-        """Execute a script; ``arguments`` are made anew for each attempt, and are told whether an earlier one may have happened."""
+    def _run(self, lua: Script, keys: Sequence[str], arguments: Callable[[int], tuple[str, ...]]) -> Any:
+        """Execute a script; ``arguments`` are made anew for each attempt, and are told how many earlier ones may have happened."""
         try:
-            return self._ask(lua.by_hash(keys, *arguments(False)), lambda: lua.by_hash(keys, *arguments(True)))
+            return self._ask(lua.by_hash(keys, *arguments(0)), lambda: lua.by_hash(keys, *arguments(1)))
         except StoreRefused as error:
             if not isinstance(error.__cause__, NO_SCRIPT):
                 raise
-        return self._ask(lua.by_source(keys, *arguments(False)), lambda: lua.by_source(keys, *arguments(True)))
+        return self._ask(lua.by_source(keys, *arguments(0)), lambda: lua.by_source(keys, *arguments(1)))
 
     def _ask(self, packed: bytes, again: Callable[[], bytes] | None = None) -> Any:
         """Do as `_call` for one command; spelled out, because every hit passes here."""
@@ -174,19 +192,30 @@ class RedisStore:
             raise StoreUnavailable(f"store {self._where} did not answer; asked again in {self._trip.remaining():.1f} s")
         return True
 
-    def _failed(self, error: Exception, *, probe: bool) -> StoreError:
+    def _failed(self, error: Exception, *, probe: bool, connected: bool | None = None) -> StoreError:
         """Translate and count an error, and trip the switch if nobody answered or nobody may connect."""
         ours = translate(error, self._where)
-        if isinstance(error, NO_SCRIPT):
-            return ours                                             # a question of ours, not an error of the store
-        events.count("store_error", self.alias, type(ours).__name__)
-        refused_at_the_door = isinstance(ours, StoreRefused) and not self._lines.mine().is_open
+        if connected is None:
+            connected = self._lines.mine().is_open
+        refused_at_the_door = isinstance(ours, StoreRefused) and not connected
         if isinstance(ours, StoreUnavailable) or refused_at_the_door:
             if self._trip.failed(probe=probe):
                 events.emit(events.Event("store_down", self.alias, type(ours).__name__, {"error": str(ours)}))
-        elif probe:
-            self._succeeded()
+        elif self._trip.tripped:
+            self._succeeded()                                       # an error, but an answer
+        if not isinstance(error, NO_SCRIPT):                        # that one is a question of ours
+            events.count("store_error", self.alias, type(ours).__name__)
         return ours
+
+    def _late(self, reply: Any) -> int | StoreError:
+        """Return what a late reply means. A connection that was closed meanwhile does not say that the server is away."""
+        if isinstance(reply, LOST):
+            events.count("store_error", self.alias, "late")
+            return translate(reply, self._where)
+        if isinstance(reply, DRIVER_ERRORS):
+            return self._failed(reply, probe=False)
+        found: int = reply
+        return found
 
     def _succeeded(self) -> None:
         if self._trip.succeeded():
@@ -194,6 +223,7 @@ class RedisStore:
 
     def _after_fork(self) -> None:
         self._lines.after_fork()
+        self._async_lines.after_fork()
         self._trip = TripSwitch()
 
 

@@ -1,8 +1,27 @@
-"""Commands as bytes. The generic packer of the driver encodes and measures every part on its own; ours are ASCII texts, joined once."""
+"""
+The wire: the driver's connection as we use it, and commands as bytes.
+
+The driver's own packer encodes and measures every part by itself; our keys are ASCII texts, joined and encoded once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+
+class Connection(Protocol):
+    """What we use of the driver's connection, which has no types of its own."""
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def on_connect(self) -> None: ...
+    def send_packed_command(self, command: Sequence[bytes], check_health: bool = True) -> None: ...  # noqa: FBT001, FBT002  # the driver's
+    def read_response(self) -> Any: ...
+
+
+_MGET = [f"*{count + 1}\r\n$4\r\nMGET" for count in range(64)]
+_LENGTH = [f"\r\n${length}\r\n" for length in range(512)]
 
 
 def mget(keys: Sequence[str]) -> bytes:
@@ -11,8 +30,13 @@ def mget(keys: Sequence[str]) -> bytes:
 
     :raises UnicodeEncodeError: a key is not ASCII; nothing was sent.
     """
-    parts = [f"*{len(keys) + 1}\r\n$4\r\nMGET\r\n"]
-    parts += [f"${len(key)}\r\n{key}\r\n" for key in keys]
+    count = len(keys)
+    parts = [_MGET[count] if count < 64 else f"*{count + 1}\r\n$4\r\nMGET"]
+    for key in keys:
+        length = len(key)
+        parts.append(_LENGTH[length] if length < 512 else f"\r\n${length}\r\n")
+        parts.append(key)
+    parts.append("\r\n")
     return "".join(parts).encode("ascii")
 
 

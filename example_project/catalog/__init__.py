@@ -1,0 +1,1 @@
+"""What is sold: products, how they are sorted, priced and judged."""

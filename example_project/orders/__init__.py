@@ -1,0 +1,1 @@
+"""What was bought: orders, their lines, and the stock they take."""

@@ -41,7 +41,7 @@ def test_on_commit_hooks_run_after_the_sink_is_done(recorder: Recorder, database
 
 
 def test_a_rollback_marks_nothing(told: Told, database: str, connection: Any) -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic(using=database):
+    with pytest.raises(ZeroDivisionError), transaction.atomic(using=database):  # noqa: PT012  # the block is what is tested
         write(database)
         assert state.dirty(connection, {TABLE})
         raise ZeroDivisionError
@@ -51,7 +51,7 @@ def test_a_rollback_marks_nothing(told: Told, database: str, connection: Any) ->
 
 def test_a_savepoint_that_is_rolled_back_keeps_the_connection_dirty(told: Told, database: str, connection: Any) -> None:
     with transaction.atomic(using=database):
-        with pytest.raises(ZeroDivisionError), transaction.atomic(using=database):
+        with pytest.raises(ZeroDivisionError), transaction.atomic(using=database):  # noqa: PT012  # the block is what is tested
             write(database)
             raise ZeroDivisionError
         assert state.dirty(connection, {TABLE})
@@ -103,7 +103,7 @@ def test_a_commit_that_is_not_allowed_marks_nothing(told: Told, database: str) -
 
 
 def test_closing_and_reconnecting_forgets(told: Told, database: str, connection: Any) -> None:
-    with pytest.raises(DatabaseError), transaction.atomic(using=database):
+    with pytest.raises(DatabaseError), transaction.atomic(using=database):  # noqa: PT012  # the block is what is tested
         write(database, "lost")
         connection.close()
         assert not state.state_of(connection).tags
@@ -136,7 +136,7 @@ def test_a_refused_commit_is_rolled_back_and_the_connection_works(
 ) -> None:
     recorder.before = fail(error)
     expected = CommitRefused if isinstance(error, Trouble) else type(error)
-    with pytest.raises(expected):
+    with pytest.raises(expected):  # noqa: PT012  # the block is what is tested
         if block:
             with transaction.atomic(using=database):
                 write(database, "refused")
@@ -167,7 +167,7 @@ def test_an_error_after_the_commit_reaches_nobody_and_the_hooks_run(recorder: Re
 
 @pytest.mark.parametrize("block", [True, False], ids=["atomic", "autocommit"])
 def test_a_constraint_that_fails_at_commit(recorder: Recorder, database: str, connection: Any, block: bool) -> None:
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError):  # noqa: PT012  # the block is what is tested
         if block:
             with transaction.atomic(using=database):
                 Deferred.objects.using(database).create(pk=1, other_id=99)

@@ -1,4 +1,4 @@
-"""ORM writes: ``execute_sql`` of the insert, update and delete compilers opens a window, in which the cursor learns what the statement means."""
+"""ORM writes: ``execute_sql`` of the insert, update and delete compilers opens a window that tells the cursor what the statement means."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db import Error
 from django.db.backends.utils import CursorWrapper
 
 from cache_consistency.capture import driver, sink, state
@@ -81,7 +82,7 @@ def _write(cursor: CursorWrapper, original: Execute, sql: str, params: Any, wind
     try:
         result, tags = after(original(cursor, sql, params))
     except BaseException as error:
-        if not isinstance(error, connection.Database.Error) and not isinstance(error.__cause__, connection.Database.Error):
+        if not isinstance(error, Error):
             current.add(window.coarse(), window.tables())             # interrupted: it may have been executed
         raise
     if state.under_testcase(connection):
@@ -110,6 +111,6 @@ def _ask(connection: Any, sql: str, params: Any) -> list[tuple[Any, ...]]:
     try:
         with connection.wrap_database_errors:
             cursor.execute(sql, params)
-            return list(cursor.fetchall())
+            return [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()

@@ -1,0 +1,101 @@
+"""A desk to read at: one database, one store, and a way to tell whether an answer came from the database."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db import connections, models, transaction
+from django.test.utils import CaptureQueriesContext
+
+from cache_consistency import events
+from cache_consistency.stores import Store
+from tests.reading.models import Maker, Tag, Thing
+
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass
+class Desk:
+    """``alias`` names the database."""
+
+    alias: str
+    store: Store
+
+    @property
+    def connection(self) -> Any:
+        return connections[self.alias]
+
+    def plain(self, model: Any = Thing) -> Any:
+        return model.objects.db_manager(self.alias)
+
+    def cached(self, model: Any = Thing, manager: str = "cached") -> Any:
+        return getattr(model, manager).db_manager(self.alias)
+
+    def atomic(self, **options: Any) -> Any:
+        return transaction.atomic(using=self.alias, **options)
+
+    def maker(self, name: str = "ACME", **values: Any) -> Maker:
+        made: Maker = self.plain(Maker).create(**{"name": name, "code": name[:10].lower(), **values})
+        return made
+
+    def tag(self, word: str) -> Tag:
+        made: Tag = self.plain(Tag).create(word=word)
+        return made
+
+    def thing(self, slug: str = "one", **values: Any) -> Thing:
+        made: Thing = self.plain().create(**{"slug": slug, "name": slug, **values})
+        return made
+
+    def asked(self, read: Callable[[], Result]) -> tuple[Result, int]:
+        """Return what a read gave, and how many queries the database was asked for it."""
+        with CaptureQueriesContext(self.connection) as queries:
+            result = read()
+        return result, len(queries)
+
+    def hit(self, read: Callable[[], Result]) -> Result:
+        """Return what the cache alone gives."""
+        result, queries = self.asked(read)
+        assert queries == 0, f"the database was asked {queries} times"
+        return result
+
+    def missed(self, read: Callable[[], Result]) -> Result:
+        """Return what a read gives that has to ask the database, once."""
+        result, queries = self.asked(read)
+        assert queries == 1, f"the database was asked {queries} times"
+        return result
+
+    def warm(self, read: Callable[[], Result]) -> Result:
+        """Have a read's entry stand."""
+        self.missed(read)
+        return self.hit(read)
+
+    def never_cached(self, read: Callable[[], Result], *, queries: int = 1) -> Result:
+        """Have a read ask the database each time."""
+        assert self.asked(read)[1] == queries
+        result, asked = self.asked(read)
+        assert asked == queries, f"the database was asked {asked} times"
+        return result
+
+
+def seen(value: Any) -> Any:
+    """Return what can be compared of a result: instances by class and state, with what was prefetched and joined."""
+    if isinstance(value, models.Model):
+        state = {name: seen(part) for name, part in vars(value).items() if name not in {"_state", "_prefetched_objects_cache"}}
+        joined = {name: seen(part) for name, part in value._state.fields_cache.items()}
+        prefetched = {name: seen(list(part)) for name, part in getattr(value, "_prefetched_objects_cache", {}).items()}
+        return type(value), value._state.db, value._state.adding, state, joined, prefetched
+    if isinstance(value, models.QuerySet):
+        return [seen(part) for part in value]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value).__name__, value._fields, tuple(value)
+    if isinstance(value, (list, tuple)):
+        return [seen(part) for part in value]
+    if isinstance(value, dict):
+        return {key: seen(part) for key, part in value.items()}
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def counted(what: str, outcome: str | None = None) -> int:
+    return events.total(what, outcome=outcome)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 Connection = BaseDatabaseWrapper
 
-active = True
-"""Whether the hooks act; they read it on each call. Set it with `set_active`."""
 testcase = False
 """Whether the transaction of a ``TestCase`` counts as none (``hooks.testcase``)."""
 _NOTHING: frozenset[str] = frozenset()
@@ -117,14 +115,8 @@ def state_of(connection: Connection) -> State:
     return state
 
 
-def set_active(value: bool) -> None:  # noqa: FBT001  # a setter
-    """Let the hooks act, or pass through as if they were not there."""
-    global active  # read by the hooks on each call: an attribute of the module is the cheapest switch
-    active = value
-
-
 def set_testcase(value: bool) -> None:  # noqa: FBT001  # a setter
-    global testcase  # as `active`
+    global testcase  # an attribute of the module is the cheapest switch
     testcase = value
 
 
@@ -134,7 +126,7 @@ def withhold(tables: frozenset[str] | None) -> None:
 
     Called by whoever owes the store their invalidation, whenever what is owed has changed.
     """
-    global withheld  # as `active`
+    global withheld  # as `testcase`
     withheld = tables if tables is None or tables else _NOTHING
 
 

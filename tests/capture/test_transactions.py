@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import DatabaseError, IntegrityError, connections, transaction
+from django.test import override_settings
 
 from cache_consistency.capture import driver, hooks, sink, state
 from cache_consistency.capture.sink import CommitRefused
@@ -277,14 +278,11 @@ def test_children_can_be_inserted_while_a_lookup_of_the_parent_is_being_changed(
 
 
 def test_inactive_hooks_are_as_if_they_were_not_there(told: Told, database: str) -> None:
-    state.set_active(False)
-    try:
+    with override_settings(CACHE_CONSISTENCY={"CACHE": "default", "ENABLED": False}):
         write(database)
         with transaction.atomic(using=database):
             write(database, "y")
         connections[database].cursor().execute(f"UPDATE {TABLE} SET title = 'z'")
-    finally:
-        state.set_active(True)
     assert told() == []
 
 

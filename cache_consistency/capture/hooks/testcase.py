@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.transaction import get_connection
 
+from cache_consistency import switches
 from cache_consistency.capture import sink, state
 
 
@@ -22,7 +23,7 @@ def make_exit(original: Callable[..., Any]) -> Callable[..., Any]:
     def __exit__(self: Any, exc_type: Any, exc_value: Any, traceback: Any) -> Any:  # noqa: N807  # that is its name
         connection = get_connection(self.using)
         result = original(self, exc_type, exc_value, traceback)
-        if state.active and not self._from_testcase and state.under_testcase(connection):
+        if switches.active() and not self._from_testcase and state.under_testcase(connection):
             _ended(connection, committed=exc_type is None and not connection.needs_rollback)
         return result
 

@@ -47,7 +47,7 @@ class CachedManagerMixin:
         bound = _Bound(self)
         setattr(cls, name, bound)
         if name == "objects":
-            class_prepared.connect(bound.must_be_there, sender=cls)
+            class_prepared.connect(bound.must_be_there, sender=cls, weak=False)
 
     def get_queryset(self) -> CachedQuerySet:
         plain = super().get_queryset()                              # type: ignore[misc]
@@ -89,7 +89,7 @@ class CachedManagerMixin:
                         return get_instance(plan, connection, lookup, value)
                     except NotByLookup:
                         pass
-        return self.get_queryset().get(*args, **kwargs)
+        return super().get(*args, **kwargs)                         # type: ignore[misc]  # of the manager, which may be a base's own
 
     async def aget(self, *args: Any, **kwargs: Any) -> Any:
         """As `get`; on a hit the event loop is not left."""

@@ -14,6 +14,7 @@ from cache_consistency.stores import Store
 from tests.reading.models import Maker, Tag, Thing
 
 Result = TypeVar("Result")
+_ASIDE = {"_state", "_prefetched_objects_cache", "found", "_django_version"}
 
 
 @dataclasses.dataclass
@@ -79,21 +80,23 @@ class Desk:
         return result
 
 
-def seen(value: Any) -> Any:
-    """Return what can be compared of a result: instances by class and state, with what was prefetched and joined."""
+def seen(value: Any, *, depth: int = 0) -> Any:
+    """Return what can be compared of a result: instances by class and state, with what was prefetched and joined (three levels of it)."""
+    deeper = depth + 1
+    if isinstance(value, models.Model) and depth > 3:               # relations may go round
+        return type(value), value.pk
     if isinstance(value, models.Model):
-        state = {name: seen(part) for name, part in vars(value).items() if name not in {"_state", "_prefetched_objects_cache"}}
-        joined = {name: seen(part) for name, part in value._state.fields_cache.items()}
-        prefetched = {name: seen(list(part)) for name, part in getattr(value, "_prefetched_objects_cache", {}).items()}
+        state = {name: seen(part) for name, part in vars(value).items() if name not in _ASIDE}
+        joined = {name: seen(part, depth=deeper) for name, part in value._state.fields_cache.items()}
+        near = {**getattr(value, "_prefetched_objects_cache", {}), "found": getattr(value, "found", ())}
+        prefetched = {name: [seen(one, depth=deeper) for one in part] for name, part in near.items()}
         return type(value), value._state.db, value._state.adding, state, joined, prefetched
-    if isinstance(value, models.QuerySet):
-        return [seen(part) for part in value]
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value).__name__, value._fields, tuple(value)
-    if isinstance(value, (list, tuple)):
-        return [seen(part) for part in value]
+    if isinstance(value, (list, tuple, models.QuerySet)):
+        return [seen(part, depth=depth) for part in value]
     if isinstance(value, dict):
-        return {key: seen(part) for key, part in value.items()}
+        return {key: seen(part, depth=depth) for key, part in value.items()}
     return bytes(value) if isinstance(value, memoryview) else value
 
 

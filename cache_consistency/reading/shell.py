@@ -7,7 +7,6 @@ stored. A store that fails is never the caller's trouble.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -74,8 +73,7 @@ _ANSWERS: dict[type[Wish], Callable[[ReadShell, Any], Any]] = {
 
 
 def store_failed(operation: str, error: StoreError) -> None:
-    """Count a failure of the store, say it once in the log, and go on."""
-    events.emit(events.Event("store_error", operation, type(error).__name__, {"error": str(error)}))
+    """Say once in the log that the store failed, which has counted it itself, and go on."""
     events.warn_once(f"store_error:{operation}", "the store failed in %s and the database answers instead: %s", operation, error)
 
 
@@ -99,7 +97,3 @@ def drive(steps: Steps[Any], shell: ReadShell) -> Any:
     if result.__class__ is bytes:
         events.count("hit", shell.label)
     return result
-
-
-def now() -> float:
-    return time.monotonic()

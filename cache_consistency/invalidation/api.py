@@ -45,4 +45,4 @@ def invalidate_everything() -> None:
     store = stores.current()
     if store is not None:
         store.new_epoch()
-        events.count("invalidation", "", "everything")
+        events.count("epoch", "", "requested")

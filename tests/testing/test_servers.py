@@ -120,7 +120,8 @@ class TestRedis:
         require(find_redis_server)
         program = (
             "import os, pathlib, signal\nfrom cache_consistency.testing.servers import RedisServer\n"
-            f"print(RedisServer(with_parent=True, directory=pathlib.Path({str(tmp_path)!r})).start().pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+            f"print(RedisServer(with_parent=True, directory=pathlib.Path({str(tmp_path)!r})).start().pid, flush=True)\n"
+            "os.kill(os.getpid(), signal.SIGKILL)"
         )
         said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         pid = int(said.stdout)

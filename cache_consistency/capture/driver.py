@@ -80,9 +80,10 @@ def commit(connection: BaseDatabaseWrapper) -> None:
 
     :raises DatabaseError: the server refused (a deferred constraint); the transaction is rolled back, also on SQLite, which keeps it open.
     """
+    if is_broken(connection):                                         # COMMIT would answer ROLLBACK, and nobody would be told
+        rollback(connection)
+        raise InternalError("the transaction was aborted by an earlier statement; nothing was committed")
     try:
-        if is_broken(connection):                                     # COMMIT would answer ROLLBACK, and nobody would be told
-            raise InternalError("the transaction was aborted by an earlier statement; nothing was committed")
         with connection.wrap_database_errors:
             if hasattr(connection.connection, "pgconn"):
                 connection.connection.commit()                        # psycopg sends it whenever a transaction is open

@@ -23,8 +23,8 @@ class Folded(models.CharField):  # type: ignore[type-arg]
 
 
 class Encrypted(models.CharField):  # type: ignore[type-arg]
-    def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
-        return "encrypt(%s)"
+    def get_placeholder_sql(self, value: Any, compiler: Any, connection: Any) -> tuple[str, tuple[Any]]:
+        return "encrypt(%s)", (value,)
 
 
 @Folded.register_lookup

@@ -36,7 +36,8 @@ def test_a_list_by_a_value_that_only_the_database_holds_equal_is_invalidated(sta
     """t=0 the list of "ABC" has the row "abc"; t=1 that row is changed, and nothing in the write says "ABC"; t=2 the list is new."""
     row = shelf_mark.objects.using(stage.database).create(mark="abc")
     cached = shelf_mark.cached.db_manager(stage.database)
-    read = lambda: [found.version for found in cached.filter(mark="ABC")]  # noqa: E731
+    def read() -> list[int]:
+        return [found.version for found in cached.filter(mark="ABC")]
     assert read() == [1]
     shelf_mark.objects.using(stage.database).filter(pk=row.pk).update(version=2)
     assert read() == [2]
@@ -71,7 +72,9 @@ def test_two_databases_on_one_store_never_meet(stage: Stage) -> None:
 
 
 def test_two_names_of_one_database_share_their_entries(make_stage: Callable[..., Stage]) -> None:
-    stage = make_stage(DATABASE_IDENTITY={"default": "one", "other": "one", "postgres": "one"})
+    stage = make_stage(DATABASE_IDENTITY={"default": "one", "other": "one"})
+    if stage.connection.vendor != "sqlite":
+        pytest.skip("the other alias is SQLite")
     book = stage.book()
     stage.warm(book.pk)
     assert Stage("other", stage.store).served_version(book.pk) == 1
@@ -97,7 +100,8 @@ def entry_keys(client: Any, stage: Stage) -> list[bytes]:
 def test_an_entry_that_answers_another_question_is_a_miss(stage: Stage, redis_url: str) -> None:
     """As after a collision of hashes: the bytes are valid in every way, and the tags are the same, but the question is another."""
     first, second = stage.book(mark="B"), stage.book(mark="B", version=5)
-    read = lambda order: [book.version for book in stage.cached.filter(mark="B").order_by(order)]  # noqa: E731
+    def read(order: str) -> list[int]:
+        return [book.version for book in stage.cached.filter(mark="B").order_by(order)]
     assert read("pk") == [1, 5]
     with redis.Redis.from_url(redis_url) as client:
         (before,) = entry_keys(client, stage)

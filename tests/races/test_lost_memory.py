@@ -52,7 +52,10 @@ def restart_from_the_dump(server: RedisServer) -> None:
 
 
 LOSSES = {
-    "FLUSHALL": flush_all, "cache.clear()": clear_cache, "restart, empty": restart_empty, "restart, from an old dump": restart_from_the_dump,
+    "FLUSHALL": flush_all,
+    "cache.clear()": clear_cache,
+    "restart, empty": restart_empty,
+    "restart, from an old dump": restart_from_the_dump,
 }
 losses = pytest.mark.parametrize("loss", LOSSES)
 

@@ -71,6 +71,13 @@ class WatchedStore:
         answer: list[bytes | None] = self._do("get", lambda: self.inner.get(keys))
         return answer
 
+    async def aget(self, keys: Sequence[str]) -> list[bytes | None]:
+        self.moves["get"] += 1
+        self._act("before", "get")
+        answer = await self.inner.aget(keys)
+        self._act("after", "get")
+        return answer
+
     def take(self, tags: Sequence[str]) -> Taken:
         answer: Taken = self._do("take", lambda: self.inner.take(tags))
         return answer

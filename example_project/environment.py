@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 BASE = Path(__file__).resolve().parent.parent
-RUN_FILE = BASE / ".run" / "demo.json"
+RUN_FILE = Path(os.environ.get("DEMO_RUN_FILE") or BASE / ".run" / "demo.json")
 _SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
 
 

@@ -63,6 +63,7 @@ CACHE_CONSISTENCY = {"CACHE": "consistent" if SHOP_CACHE == "consistent" else No
 CELERY_BROKER_URL = _env.get("CELERY_BROKER_URL", environment.redis_database(_redis, 2))
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BEAT_SCHEDULE: dict[str, object] = {}
 
 LOGIN_URL = "login"

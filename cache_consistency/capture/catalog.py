@@ -8,7 +8,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from cache_consistency.capture import driver
 
-# A volatile function of SQL or PL/… may do anything. What an extension wrote in C (uuid_generate_v4, crypt) does not touch tables, but dblink.
+# A volatile function of SQL or PL/… may do anything. What an extension wrote in C (uuid_generate_v4) touches no tables; dblink's does.
 _QUESTION = """
     SELECT DISTINCT p.proname FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from django.db import InternalError
+from django.db import Error, InternalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def can_bracket(connection: BaseDatabaseWrapper) -> bool:
 
 
 def joins_begin(connection: BaseDatabaseWrapper, cursor: Any) -> bool:
-    """Return whether BEGIN and the statement can travel in one message through ``cursor``: psycopg 3 with parameters bound by the client."""
+    """Return whether BEGIN and the statement can travel in one message: psycopg 3 with parameters bound by the client."""
     raw: Any = connection.connection
     return hasattr(raw, "pgconn") and hasattr(cursor, "mogrify") and getattr(raw, "_pipeline", None) is None
 
@@ -80,9 +80,10 @@ def commit(connection: BaseDatabaseWrapper) -> None:
 
     :raises DatabaseError: the server refused (a deferred constraint); the transaction is rolled back, also on SQLite, which keeps it open.
     """
+    if is_broken(connection):                                         # COMMIT would answer ROLLBACK, and nobody would be told
+        rollback(connection)
+        raise InternalError("the transaction was aborted by an earlier statement; nothing was committed")
     try:
-        if is_broken(connection):                                     # COMMIT would answer ROLLBACK, and nobody would be told
-            raise InternalError("the transaction was aborted by an earlier statement; nothing was committed")
         with connection.wrap_database_errors:
             if hasattr(connection.connection, "pgconn"):
                 connection.connection.commit()                        # psycopg sends it whenever a transaction is open
@@ -103,11 +104,7 @@ def rollback(connection: BaseDatabaseWrapper) -> None:
                 connection.connection.rollback()
             else:
                 _run(connection, "ROLLBACK")
-    except connection.Database.Error:
-        connection.close()
-    except Exception as error:
-        if not isinstance(error.__cause__, connection.Database.Error):
-            raise
+    except Error:
         connection.close()
 
 

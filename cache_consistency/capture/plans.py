@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
-from cache_consistency.capture.equality import is_exact
+from cache_consistency.capture.equality import is_exact, text_maker
 from cache_consistency.declare import tracked
 from cache_consistency.declare.tracked import TrackedTable
+
+Text = Callable[[object], str]
 
 ROW_LIMIT = 500
 """More rows than this in one statement are not named one by one."""
@@ -35,6 +38,10 @@ class Plan:
     """Lookup columns that the database computes: any update may change them."""
     named: frozenset[str]
     """All columns of `columns`, unquoted."""
+    pk_texts: tuple[Text, ...]
+    """What makes the text of each pk column's value; none if `nameable` is not."""
+    lookup_texts: tuple[tuple[str, Text], ...]
+    """Column and what makes the text of its values, for each of `lookups`."""
 
     @property
     def width(self) -> int:
@@ -68,11 +75,14 @@ def _make(connection: BaseDatabaseWrapper, table: TrackedTable) -> Plan:
     pk_fields: tuple[Any, ...] = table.pk_fields
     lookups: tuple[Any, ...] = tuple(field for field in table.lookups if is_exact(connection, field))
     fields = (*pk_fields, *lookups)
+    nameable = bool(pk_fields) and all(is_exact(connection, field) for field in pk_fields)
     return Plan(
         table=table, quoted=quoted, pk_fields=pk_fields, lookups=lookups,
-        nameable=bool(pk_fields) and all(is_exact(connection, field) for field in pk_fields),
+        nameable=nameable,
         columns=tuple(f"{quoted}.{quote(field.column)}" for field in fields),
         pinned_tail=f" WHERE {quoted}.{quote(pk_fields[0].column)} = %s" if len(pk_fields) == 1 else "",
         generated=frozenset(field.column for field in lookups if getattr(field, "generated", False)),
         named=frozenset(field.column for field in fields),
+        pk_texts=tuple(text_maker(connection, field) for field in pk_fields) if nameable else (),
+        lookup_texts=tuple((field.column, text_maker(connection, field)) for field in lookups),
     )

@@ -72,9 +72,10 @@ _DDL = frozenset({"CREATE", "ALTER", "DROP", "RENAME"})
 _RAISES = frozenset({"REPEATABLE", "SERIALIZABLE"})
 _NO_FUNCTIONS = frozenset(
     "IN VALUES AND OR NOT ON USING AS FROM WHERE SELECT EXISTS ANY ALL SOME COUNT SUM MIN MAX AVG COALESCE NULLIF GREATEST LEAST CAST CASE "
-    "WHEN THEN ELSE OVER PARTITION BY FILTER WITHIN GROUP ORDER HAVING LIMIT OFFSET UNION INTERSECT EXCEPT ARRAY ROW INTERVAL EXTRACT UPPER "
-    "LOWER LENGTH ABS ROUND TRIM SUBSTRING POSITION OVERLAY CONCAT NOW DATE_TRUNC IS LIKE ILIKE SIMILAR BETWEEN DISTINCT VARCHAR NUMERIC "
-    "DECIMAL CHAR JOIN LATERAL WITH RECURSIVE MATERIALIZED CONFLICT INTO UNNEST TO_CHAR TO_DATE RETURNING SET DO OF TIMESTAMP TIME".split()
+    "WHEN THEN ELSE OVER PARTITION BY FILTER WITHIN GROUP ORDER HAVING LIMIT OFFSET UNION INTERSECT EXCEPT ARRAY ROW INTERVAL EXTRACT "
+    "UPPER LOWER LENGTH ABS ROUND TRIM SUBSTRING POSITION OVERLAY CONCAT NOW DATE_TRUNC IS LIKE ILIKE SIMILAR BETWEEN DISTINCT VARCHAR "
+    "TIMESTAMP NUMERIC DECIMAL CHAR JOIN LATERAL WITH RECURSIVE MATERIALIZED CONFLICT INTO UNNEST TO_CHAR TO_DATE "
+    "RETURNING SET DO OF TIME".split()
 )
 
 
@@ -147,7 +148,8 @@ def _read_dml(tokens: list[Token], vendor: str) -> Statement:
             functions.add(token.name)
     sets_default = "set_config" in functions
     return Statement(
-        targets=frozenset(targets), deletes=deletes, functions=frozenset(functions - targets), raises=sets_default, sets_default=sets_default,
+        targets=frozenset(targets), deletes=deletes, functions=frozenset(functions - targets),
+        raises=sets_default, sets_default=sets_default,
     )
 
 
@@ -240,8 +242,8 @@ def _read_ddl(tokens: list[Token], words: list[str]) -> Statement:
 
 
 _STILL = frozenset(
-    "INDEX SEQUENCE FUNCTION PROCEDURE TRIGGER TYPE DOMAIN EXTENSION ROLE USER DATABASE SYSTEM COLLATION RULE POLICY PUBLICATION SUBSCRIPTION "
-    "SERVER AGGREGATE OPERATOR CAST LANGUAGE TABLESPACE STATISTICS EVENT TRANSFORM CONVERSION GROUP".split()
+    "INDEX SEQUENCE FUNCTION PROCEDURE TRIGGER TYPE DOMAIN EXTENSION ROLE USER DATABASE SYSTEM COLLATION RULE POLICY PUBLICATION "
+    "SUBSCRIPTION SERVER AGGREGATE OPERATOR CAST LANGUAGE TABLESPACE STATISTICS EVENT TRANSFORM CONVERSION GROUP".split()
 )
 
 
@@ -273,6 +275,6 @@ def _read_set(tokens: list[Token], words: list[str]) -> Statement:
     if "default_transaction_isolation" in names or "characteristics" in names:
         return Statement(sets_default=True)
     if "transaction" in names or "transaction_isolation" in names:
-        lifted = bool(set(words) & _RAISES) or "transaction_isolation" in names or "SNAPSHOT" in words
+        lifted = bool(set(words) & _RAISES) or "transaction_isolation" in names
         return Statement(raises=lifted)
     return _NOTHING

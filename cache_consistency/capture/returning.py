@@ -1,7 +1,7 @@
 """
 SQL that writes and tells what it wrote: RETURNING, and on PostgreSQL an UPDATE that also tells what stood there before.
 
-A RETURNING of PostgreSQL before 18 sees only the new row, so an UPDATE that sets a lookup is joined with a locked subselect of the old ones:
+On PostgreSQL, RETURNING sees only the new row, so an UPDATE that sets a lookup is joined with a locked subselect of the old ones:
 ``UPDATE t SET … FROM (SELECT pk cc0, lookup cc1 FROM t WHERE … FOR NO KEY UPDATE) cc_old WHERE t.pk = cc_old.cc0 RETURNING …``. The lock is
 what makes the answer true: without it a concurrent writer's value would be missed and a row updated whose WHERE no longer holds.
 ``FOR UPDATE`` would stand in the way of inserts of children, a plain UPDATE does not, and nor does ``FOR NO KEY UPDATE``.

@@ -81,9 +81,7 @@ def commit(
         return
     once = _Once(commit)
     try:
-        _installed.commit(connection, tags, once)
-        if not once.begun:
-            raise RuntimeError(f"{type(_installed).__name__}.commit returned without committing")  # is a refusal
+        _tell(_installed, connection, tags, once)
     except BaseException as error:
         if once.begun and not once.done:
             raise                                                     # the COMMIT's own error
@@ -94,6 +92,12 @@ def commit(
         if isinstance(error, DatabaseError) or not isinstance(error, Exception):
             raise
         raise CommitRefused(f"the commit on {connection.alias!r} was refused: {error}") from error
+
+
+def _tell(sink: Sink, connection: BaseDatabaseWrapper, tags: frozenset[Tag], once: _Once) -> None:
+    sink.commit(connection, tags, once)
+    if not once.begun:
+        raise RuntimeError(f"{type(sink).__name__}.commit returned without committing")
 
 
 def _after_commit(error: BaseException) -> None:

@@ -20,12 +20,10 @@ from cache_consistency.capture import driver, sink
 from cache_consistency.protocol.tags import TableTags, Tag
 
 if TYPE_CHECKING:
-    from cache_consistency.capture.writes import Window
+    from cache_consistency.capture.writes import Untracked
 
 Connection = BaseDatabaseWrapper
 
-active = True
-"""Whether the hooks act; they read it on each call. Set it with `set_active`."""
 testcase = False
 """Whether the transaction of a ``TestCase`` counts as none (``hooks.testcase``)."""
 _NOTHING: frozenset[str] = frozenset()
@@ -46,7 +44,7 @@ class State:
         self.tags: set[Tag] = set()
         self.tables: set[str] = set()
         """``db_table`` of everything written in the open transaction."""
-        self.window: Window | None = None
+        self.window: Untracked | None = None
         """The ORM write that is being executed: it knows what the statement means."""
         self.bracket = False
         """Whether BEGIN was sent by us, round one statement in autocommit."""
@@ -117,14 +115,8 @@ def state_of(connection: Connection) -> State:
     return state
 
 
-def set_active(value: bool) -> None:  # noqa: FBT001  # a setter
-    """Let the hooks act, or pass through as if they were not there."""
-    global active  # read by the hooks on each call: an attribute of the module is the cheapest switch
-    active = value
-
-
 def set_testcase(value: bool) -> None:  # noqa: FBT001  # a setter
-    global testcase  # as `active`
+    global testcase  # an attribute of the module is the cheapest switch
     testcase = value
 
 
@@ -134,7 +126,7 @@ def withhold(tables: frozenset[str] | None) -> None:
 
     Called by whoever owes the store their invalidation, whenever what is owed has changed.
     """
-    global withheld  # as `active`
+    global withheld  # as `testcase`
     withheld = tables if tables is None or tables else _NOTHING
 
 
@@ -183,20 +175,21 @@ def may_serve(connection: Connection, tables: Collection[str] | None) -> bool:
     """
     Return whether a cached entry that depends on ``tables`` may stand for what this connection would read now.
 
-    Not in a transaction that has written one of them, in a broken block (Django must say so), or above READ COMMITTED; and not while this
-    process owes the store an invalidation of one of them.
+    Not in a transaction that has written one of them, in a broken block (Django must say so), above READ COMMITTED, or while an ORM write
+    is being made: what it reads, it reads to write; and not while this process owes the store an invalidation of one of them.
     """
     state: State | None = getattr(connection, "_cc", None)
     if (
         not connection.in_atomic_block
         and (connection.autocommit or connection.connection is None)
-        and (state is None or not (state.tables or state.textual))
+        and (state is None or not (state.tables or state.textual or state.window))
         and not _written.get()
         and withheld is _NOTHING
         and (connection.vendor != "sqlite" or connection.connection is None or not connection.connection.in_transaction)
     ):
         return True                                                   # the common case: autocommit, clean, nothing open
-    if connection.needs_rollback or dirty(connection, tables) or _is_withheld(tables):
+    writing = state is not None and state.window is not None
+    if writing or connection.needs_rollback or dirty(connection, tables) or _is_withheld(tables):
         return False
     return not in_transaction(connection) or _reads_what_is_committed(connection)
 

@@ -2,8 +2,8 @@
 One ORM write, from the compiler that means it to the tags of what it changed.
 
 A compiler's ``execute_sql`` opens a `Window`; the cursor asks it about each statement that is sent meanwhile. Only the one with the right
-verb and table is the write itself: a SELECT of ids, a profiler's EXPLAIN or SQL of a field's ``pre_save`` is somebody else's. So a statement
-that is never sent has no tags, and the query is looked at as it is when it is sent.
+verb and table is the write itself: a SELECT of ids, a profiler's EXPLAIN or SQL of a field's ``pre_save`` is somebody else's. So what
+is never sent has no tags, and the query is looked at as it is when it is sent.
 
 ===============================================  ===================================================================================
 the write                                        learns its rows
@@ -25,7 +25,7 @@ from django.db.models.constants import OnConflict
 
 from cache_consistency import events
 from cache_consistency.capture import returning
-from cache_consistency.capture.equality import field_text, row_text
+from cache_consistency.capture.equality import joined_text
 from cache_consistency.capture.pins import pinned_pks
 from cache_consistency.capture.plans import ROW_LIMIT, Plan
 from cache_consistency.capture.tagging import table_tags
@@ -56,7 +56,7 @@ class Untracked:
 
     def matches(self, sql: object) -> bool:
         """Return whether ``sql`` is the statement of this write."""
-        return sql.__class__ is str and sql.startswith(self.starts) and self.quoted in sql[: _LONGEST_START + len(self.quoted)]  # type: ignore[attr-defined, no-any-return, index]
+        return isinstance(sql, str) and sql.startswith(self.starts) and self.quoted in sql[: _LONGEST_START + len(self.quoted)]
 
 
 class Window(Untracked):
@@ -191,17 +191,17 @@ class Window(Untracked):
         width = self.plan.width
         return self._precise([part for row in rows for part in (row[:width], row[width:]) if part] + self.old)
 
-    def _precise(self, rows: Iterable[Row]) -> set[Tag]:
+    def _precise(self, rows: Sequence[Row]) -> set[Tag]:
         plan, connection = self.plan, self.compiler.connection
         names = table_tags(connection, plan.table.table)
         tags = {names.any}
-        keys = len(plan.pk_fields)
+        keys = len(plan.pk_texts)
         try:
-            for row in rows:
-                tags.add(names.row(row_text(connection, plan.pk_fields, row[:keys])))
-                for field, value in zip(plan.lookups, row[keys:], strict=False):      # rows of a WHERE hold only the pk
+            for row in set(rows):                                     # what stood there and what stands there are mostly the same
+                tags.add(names.row(joined_text([text(value) for text, value in zip(plan.pk_texts, row, strict=False)])))
+                for (column, text), value in zip(plan.lookup_texts, row[keys:], strict=False):   # rows of a WHERE hold only the pk
                     try:
-                        tags.add(names.col(field.column, field_text(connection, field, value)))
+                        tags.add(names.col(column, text(value)))
                     except InexactValue:
                         continue                                      # no reader can ask for such a value by a tag
         except InexactValue:
@@ -215,10 +215,10 @@ class Window(Untracked):
             tags |= bulk_tags(connection, plan.table.database_cascades)
         return tags
 
-    def _add_bulk_of_upserts(self, tags: set[Tag], bulk: Tag, rows: Iterable[Row]) -> None:
+    def _add_bulk_of_upserts(self, tags: set[Tag], bulk: Tag, rows: Sequence[Row]) -> None:
         """An upsert does not say what stood there before; nor does an insert whose rows went elsewhere (triggers of partitions)."""
         query = self.compiler.query
-        if query.on_conflict == OnConflict.UPDATE or (query.on_conflict is None and len(list(rows)) != len(query.objs)):
+        if query.on_conflict == OnConflict.UPDATE or (query.on_conflict is None and len(rows) != len(query.objs)):
             tags.add(bulk)
 
 
@@ -235,6 +235,6 @@ def tags_or_coarse(window: Window, rows: Sequence[Row] | None, count: int) -> se
     """Return `Window.tags`; where working them out fails, the coarse ones: the statement has been executed."""
     try:
         return window.tags(rows, count)
-    except Exception:
+    except Exception:  # noqa: BLE001  # whatever it is: the statement has been executed, and something must be marked
         events.logger.exception("the rows of a write to %s could not be named", window.plan.table.table)
         return window.coarse()

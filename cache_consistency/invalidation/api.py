@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connections
 
-from cache_consistency import stores
+from cache_consistency import events, stores
 from cache_consistency.capture import state
 from cache_consistency.exceptions import InvalidationError
 from cache_consistency.invalidation.service import renew
@@ -45,3 +45,4 @@ def invalidate_everything() -> None:
     store = stores.current()
     if store is not None:
         store.new_epoch()
+        events.count("epoch", "", "requested")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cache_consistency import events, stores
+from cache_consistency import events, stores, switches
 from cache_consistency.conf import app_settings
 from cache_consistency.declare import tracked
 from cache_consistency.invalidation.announce import announce, announce_after
@@ -43,8 +43,8 @@ class Service:
 
 
 def renew(tags: Iterable[Tag], *, reason: str, using: str) -> None:
-    """Give ``tags`` new versions now, outside any transaction; a store that is away is owed it."""
-    store, wanted = stores.current(), tuple(dict.fromkeys(tags))
+    """Give ``tags`` new versions now, outside any transaction; a store that is away is owed it. Switched off, it does nothing."""
+    store, wanted = stores.current() if switches.active() else None, tuple(dict.fromkeys(tags))
     if store is not None and wanted:
         run(touch(wanted), _WriteShell(store, _nothing))
         announce(wanted, reason=reason, using=using)

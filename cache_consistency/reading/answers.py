@@ -21,7 +21,7 @@ from cache_consistency.capture.reads import Reads, Uncacheable, analyse
 from cache_consistency.declare import tracked
 from cache_consistency.exceptions import CodecError, CorruptEntry
 from cache_consistency.protocol.questions import Loaded, Payload, Question
-from cache_consistency.protocol.steps import fetch
+from cache_consistency.protocol.steps import EVERYTHING, fetch
 from cache_consistency.protocol.tags import Keyspace, digest
 from cache_consistency.reading.literals import literal
 from cache_consistency.reading.shadow import compared, shadowing
@@ -73,7 +73,7 @@ def answer(
     try:
         return form.decode(found)
     except CorruptEntry:
-        return refill(question, shell, ttl=policy.ttl).value
+        return refill((question,), EVERYTHING, shell, ttl=policy.ttl).value
 
 
 def make_question(text: str, reads: Reads, connection: Any, fingerprint: str) -> Question:

@@ -92,7 +92,7 @@ class _Shell:
 
     async def __call__(self, wish: Wish) -> Any:
         if wish.__class__ is wishes.Get:
-            return await self.store.aget(wish.keys)                 # type: ignore[attr-defined]
+            return await self.store.aget(wish.keys)
         raise Elsewhere
 
 

@@ -7,7 +7,7 @@ stored. A store that fails is never the caller's trouble.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from cache_consistency import events, stores, switches
@@ -17,7 +17,7 @@ from cache_consistency.protocol import wishes
 from cache_consistency.protocol.drivers import run
 from cache_consistency.protocol.entries import Miss
 from cache_consistency.protocol.questions import Loaded, Question
-from cache_consistency.protocol.steps import EVERYTHING, fill
+from cache_consistency.protocol.steps import fill
 from cache_consistency.protocol.wishes import Steps, Wish
 from cache_consistency.reading.recovering import notice
 from cache_consistency.stores.base import Store
@@ -75,8 +75,7 @@ _ANSWERS: dict[type[Wish], Callable[[ReadShell, Any], Any]] = {
 
 
 def store_failed(operation: str, error: StoreError) -> None:
-    """Count a failure of the store, say it once in the log, and go on."""
-    events.emit(events.Event("store_error", operation, type(error).__name__, {"error": str(error)}))
+    """Say once in the log that the store failed, which has counted it itself, and go on."""
     events.warn_once(f"store_error:{operation}", "the store failed in %s and the database answers instead: %s", operation, error)
 
 
@@ -102,8 +101,8 @@ def drive(steps: Steps[Any], shell: ReadShell) -> Any:
     return result
 
 
-def refill(question: Question, shell: ReadShell, *, ttl: float) -> Loaded:
-    """Ask the database instead of an entry whose payload cannot be read, and put what it says in the entry's place."""
-    events.count("miss", shell.label, Miss.CORRUPT)
-    loaded: Loaded = run(fill((question,), EVERYTHING, ttl=ttl), shell)
+def refill(questions: Sequence[Question], unreadable: tuple[int, ...], shell: ReadShell, *, ttl: float) -> Loaded:
+    """Ask the database instead of entries whose payload cannot be read, and put what it says in their place."""
+    events.count("miss", shell.label, Miss.CORRUPT, len(unreadable))
+    loaded: Loaded = run(fill(questions, unreadable, ttl=ttl), shell)
     return loaded

@@ -134,7 +134,7 @@ class AsyncLine:
                 return
             self._feed(self._buffer, 0, size)
             self._deliver()
-            more = self.is_open and isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
+            more = isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0     # read by TLS, unknown to the loop
 
     def _deliver(self) -> None:
         """Give each whole reply to the one who has its place in the queue."""

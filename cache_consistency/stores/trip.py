@@ -1,7 +1,7 @@
 """
 The trip switch: one caller waits for a store that does not answer, the others do not.
 
-After a call got no answer the store is left alone for a second, then for two, four, five; at the end of each pause one call is let through
+After a call got no answer the store is left alone for half a second, then for one at a time; at the end of each pause one call is let through
 as a probe. It is not a breaker: it knows one store, counts no error rate, and never makes callers wait for each other.
 """
 
@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 5.0
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 1.0
 
 
 class TripSwitch:

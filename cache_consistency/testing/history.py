@@ -258,6 +258,12 @@ def _report(reads: list[Read], writes: int, findings: Iterator[Finding], example
         counts[finding.fault] += 1
         worst = max(worst, finding.age)
     return Report(
-        reads=len(reads), hits=sum(read.hit for read in reads), writes=writes, stale=counts[Fault.STALE], dirty=counts[Fault.DIRTY],
-        not_monotone=counts[Fault.NOT_MONOTONE], worst_age=worst, findings=tuple(kept),
+        reads=len(reads),
+        hits=sum(read.hit for read in reads),
+        writes=writes,
+        stale=counts[Fault.STALE],
+        dirty=counts[Fault.DIRTY],
+        not_monotone=counts[Fault.NOT_MONOTONE],
+        worst_age=worst,
+        findings=tuple(kept),
     )

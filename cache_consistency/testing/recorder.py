@@ -51,7 +51,7 @@ class Recorder:
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = directory
         self._kept: list[Operation] = []
-        self._file: tuple[int, int] | None = None                   # (process, descriptor): a child of fork opens its own
+        self._file: tuple[int, int] | None = None  # (process, descriptor): a child of fork opens its own
         self._opening = threading.Lock()
 
     @contextlib.contextmanager
@@ -82,7 +82,7 @@ class Recorder:
     def add(self, operation: Operation) -> None:
         """Record an operation whose times the caller has measured with ``time.monotonic()``."""
         if self.directory is None:
-            self._kept.append(operation)                            # one append is atomic between threads
+            self._kept.append(operation)  # one append is atomic between threads
         else:
             os.write(self._descriptor(self.directory), _encoder.encode(operation) + b"\n")
 

@@ -11,7 +11,7 @@ from example_project.demo.screen import Screen
 _USAGE = """python -m example_project.demo                            run the shop under traffic until Ctrl-C
 python -m example_project.demo redis stop|start|status    tell the one that runs, from a second terminal
 
-By the environment: SECONDS=30  CACHE=consistent|naive|off  DB=sqlite|postgres  READERS=2  WRITERS=2  READ_RATE=1500  WRITE_RATE=30
+By the environment: SECONDS=30  CACHE=consistent|naive|off  DB=sqlite|postgres  READERS=2  WRITERS=2  READ_RATE=1500  WRITE_RATE=20
                     PORT=8000  PRODUCTS=2000  CUSTOMERS=500  ORDERS=1000  DATABASE_URL  REDIS_URL  CELERY_BROKER_URL"""
 
 

@@ -1,5 +1,6 @@
 """Start everything, watch it, end everything: servers, migrations, seed, web server, Celery, traffic; in this order and back."""
 
+import math
 import os
 import signal
 import socket
@@ -66,7 +67,9 @@ class Conductor:
         self.environment = {**os.environ, "CACHE": self.options.cache.value, "DEBUG": "0", "PYTHONUNBUFFERED": "1"}
         if "REDIS_URL" not in os.environ:
             with self._step("private redis-server"):
-                self.redis = RedisServer(with_parent=True)
+                place = self.options.directory / "redis"
+                place.mkdir(exist_ok=True)
+                self.redis = RedisServer(with_parent=True, directory=place)
                 ending.callback(self.redis.close)
                 self.redis.start()
             self.environment["REDIS_URL"] = self.redis.url
@@ -182,7 +185,7 @@ class Conductor:
 
     def redis_state(self) -> str:
         if self.redis is not None and not self.redis.running:
-            return f"redis: down (start it: {_python()} -m example_project.demo redis start)"
+            return "redis: down"
         store = _store() if self.options.cache is Mode.CONSISTENT else None
         return _store_state(store) if store is not None else ""
 
@@ -281,7 +284,7 @@ def _store_state(store: "Store") -> str:
         left = app_settings().QUARANTINE - store.epoch().age
     except StoreError:
         return "redis: does not answer"
-    return f"quarantine, {left:.0f} s left" if left > 0 else ""
+    return f"quarantine, {math.ceil(left)} s left" if left > 0 else ""
 
 
 def _preferred_port(port: int) -> int:

@@ -36,7 +36,7 @@ class Naive:
             self._hits += found is not None
             return found
 
-        backend.get = counting  # type: ignore[method-assign,assignment]
+        backend.get = counting  # type: ignore[method-assign]
 
     def counts(self) -> tuple[int, int]:
         return self._hits, self._asked
@@ -48,4 +48,5 @@ class Off:
 
 
 def counter(mode: Mode) -> HitCounter:
-    return {Mode.CONSISTENT: Consistent, Mode.NAIVE: Naive, Mode.OFF: Off}[mode]()
+    kinds: dict[Mode, type[HitCounter]] = {Mode.CONSISTENT: Consistent, Mode.NAIVE: Naive, Mode.OFF: Off}
+    return kinds[mode]()

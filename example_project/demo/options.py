@@ -27,7 +27,7 @@ class Options:
     writers: int = 2
     reads_per_second: int = 1500
     """At most, per reader: enough to race with every write, and leaves a core to whoever looks at the shop."""
-    writes_per_second: int = 30
+    writes_per_second: int = 20
     """At most, per writer."""
     port: int | None = None
     """Of the web server; None: 8000 if it is free, else any."""

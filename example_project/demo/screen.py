@@ -43,39 +43,48 @@ class Screen:
 
     def live(self, moment: Moment) -> None:
         if self.terminal:
-            width = shutil.get_terminal_size().columns - 1
-            plain = self._line(moment, colour=False)
-            text = self._line(moment, colour=self._colour) if len(plain) <= width else plain[:width]
-            self._out.write(f"\r\x1b[2K{text}")
+            self._out.write(f"\r\x1b[2K{self.line(moment, width=shutil.get_terminal_size().columns - 1)}")
             self._out.flush()
             self._open = True
         elif moment.elapsed - self._last_line >= LINE_EVERY:
             self._last_line = moment.elapsed
-            print(self._line(moment, colour=False), file=self._out, flush=True)
+            print(self.line(moment), file=self._out, flush=True)
 
     def _end_line(self) -> None:
         if self._open:
             self._out.write("\n")
             self._open = False
 
-    def _line(self, moment: Moment, *, colour: bool) -> str:
-        def painted(text: str, code: str) -> str:
-            return f"\x1b[{code}m{text}\x1b[0m" if colour else text
+    def line(self, moment: Moment, *, width: int | None = None) -> str:
+        """Return the live line; where ``width`` columns are too few it leaves out what matters least."""
+        parts = _parts(moment)
+        for name in ("elapsed", "errors", "p50", "writes", "hits", "reads"):
+            if width is None or len(_SEPARATOR.join(text for text, _ in parts.values())) <= width:
+                break
+            parts.pop(name, None)
+        return _SEPARATOR.join(f"\x1b[{code}m{text}\x1b[0m" if self._colour and code else text for text, code in parts.values())
 
-        rate, stale = moment.rate, moment.total[Count.STALE]
-        parts = [
-            f"{moment.elapsed:5.0f} s",
-            f"{grouped(rate[Count.READS] / moment.seconds)} reads/s",
-            f"hits {percent(rate.hit_ratio)}",
-            f"p50 hit {micros(rate.median_hit)}",
-            f"{grouped(rate[Count.WRITES] / moment.seconds)} writes/s",
-            painted(f"stale reads {grouped(stale)}", "1;31" if stale else "1;32"),
-        ]
-        if moment.total[Count.ERRORS]:
-            parts.append(painted(f"errors {grouped(moment.total[Count.ERRORS])}", "33"))
-        if moment.redis:
-            parts.append(painted(moment.redis, "33"))
-        return " · ".join(parts)
+
+_SEPARATOR = " · "
+_GREEN, _YELLOW, _RED = "1;32", "33", "1;31"
+
+
+def _parts(moment: Moment) -> dict[str, tuple[str, str]]:
+    """Return name -> (text, code of its colour)."""
+    rate, stale, errors = moment.rate, moment.total[Count.STALE], moment.total[Count.ERRORS]
+    parts = {
+        "elapsed": (f"{moment.elapsed:4.0f} s", ""),
+        "reads": (f"{grouped(rate[Count.READS] / moment.seconds)} reads/s", ""),
+        "hits": (f"hits {percent(rate.hit_ratio)}", ""),
+        "p50": (f"p50 hit {micros(rate.median_hit)}", ""),
+        "writes": (f"{grouped(rate[Count.WRITES] / moment.seconds)} writes/s", ""),
+        "stale": (f"stale reads {grouped(stale)}", _RED if stale else _GREEN),
+    }
+    if errors:
+        parts["errors"] = (f"errors {grouped(errors)}", _YELLOW)
+    if moment.redis:
+        parts["redis"] = (moment.redis, _YELLOW)
+    return parts
 
 
 def summary(total: Counts, *, seconds: float, mode: Mode, examples: Sequence[str]) -> str:

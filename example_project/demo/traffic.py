@@ -59,12 +59,12 @@ class Worker:
         if self._described <= _LOGGED:
             logger.warning(message, *args)
 
-    def failed(self, act: str) -> None:
-        """Count and describe the exception at hand: a database that is busy, a cache that is away under CACHE=naive; the traffic goes on."""
+    def failed(self, act: str, error: Exception) -> None:
+        """Count and describe ``error``; the traffic goes on, whatever one act met (a cache that is away under CACHE=naive)."""
         self.count(Count.ERRORS)
         self._described += 1
         if self._described <= _LOGGED:
-            logger.exception("%s failed", act)
+            logger.warning("%s failed", act, exc_info=error)
 
 
 def read(worker: Worker, options: Options, chance: random.Random) -> None:
@@ -79,8 +79,8 @@ def read(worker: Worker, options: Options, chance: random.Random) -> None:
         began = time.perf_counter()
         try:
             wrong = act()
-        except Exception:  # noqa: BLE001  # counted and logged by `failed`
-            worker.failed(act.__name__)
+        except Exception as error:  # noqa: BLE001  # counted and logged by `failed`
+            worker.failed(act.__name__, error)
             time.sleep(0.01)
             continue
         took = time.perf_counter() - began
@@ -109,8 +109,8 @@ def write(worker: Worker, options: Options, chance: random.Random) -> None:
         act = clerk.next()
         try:
             act()
-        except Exception:  # noqa: BLE001  # counted and logged by `failed`
-            worker.failed(act.__name__)
+        except Exception as error:  # noqa: BLE001  # counted and logged by `failed`
+            worker.failed(act.__name__, error)
             time.sleep(0.05)
         else:
             worker.count(Count.WRITES)

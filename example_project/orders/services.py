@@ -108,8 +108,9 @@ def cancel_order(number: str) -> Receipt | None:
         return None
     order.status = Order.Status.CANCELLED
     order.save(update_fields=["status"])
-    for line in OrderLine.objects.filter(order=order, product__isnull=False).order_by("product_id"):
-        Product.objects.filter(pk=line.product_id).update(**counted(stock=F("stock") + line.quantity))
+    for line in OrderLine.objects.filter(order=order).order_by("product_id"):
+        if line.product_id is not None:
+            Product.objects.filter(pk=line.product_id).update(**counted(stock=F("stock") + line.quantity))
     return _receipt(order)
 
 

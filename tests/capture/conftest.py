@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.test import override_settings
 
+from cache_consistency import switches
 from cache_consistency.capture import hooks, sink
 from tests.capture.recorder import Recorder, spelled
 
@@ -11,8 +13,9 @@ from tests.capture.recorder import Recorder, spelled
 @pytest.fixture
 def hooked() -> Iterator[None]:
     before = hooks.installed()
-    hooks.install()
-    yield
+    with override_settings(CACHE_CONSISTENCY={"CACHE": "default"}), switches.active_in_tests():
+        hooks.install()
+        yield
     if not before:
         hooks.uninstall()
 

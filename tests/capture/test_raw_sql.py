@@ -104,7 +104,7 @@ def test_what_is_not_understood_marks_everything_and_says_so_once(cursor: Any, t
         with pytest.raises(DatabaseError):
             cursor.execute("FROBNICATE capture_tests_category")
     commits = told()
-    assert all(CATEGORY | ITEM < tags for tags in commits)
+    assert all(tags > CATEGORY | ITEM for tags in commits)
     assert len(commits) == 2
     assert len([record for record in caplog.records if "FROBNICATE" in record.getMessage()]) == 1
 
@@ -139,10 +139,10 @@ def test_flush_marks_what_it_empties(cursor: Any, told: Told, database: str) -> 
     connection = connections[database]
     for sql in connection.ops.sql_flush(_style(), ["capture_tests_category", "capture_tests_item"], allow_cascade=False):
         if connection.vendor == "postgresql":
-            sql = sql.replace("TRUNCATE ", "TRUNCATE capture_tests_item_labels, capture_tests_part, capture_tests_remark, ")  # noqa: PLW2901
+            sql = sql.replace("TRUNCATE ", "TRUNCATE capture_tests_item_labels, capture_tests_part, capture_tests_remark, ")
         cursor.execute(sql)
     tags = set().union(*told())
-    assert CATEGORY | ITEM <= tags
+    assert tags >= CATEGORY | ITEM
 
 
 def _style() -> Any:
@@ -213,15 +213,15 @@ class TestPostgres:
         assert told() == []
         cursor.execute("SELECT capture_writes()")
         assert cursor.fetchone() == (1,)
-        assert [CATEGORY | ITEM < tags for tags in told()] == [True]
+        assert [tags > CATEGORY | ITEM for tags in told()] == [True]
         cursor.callproc("capture_writes")
-        assert [CATEGORY | ITEM < tags for tags in told()] == [True]
+        assert [tags > CATEGORY | ITEM for tags in told()] == [True]
         cursor.callproc("capture_reads")
         assert told() == []
 
     def test_a_do_block_marks_everything(self, cursor: Any, told: Told) -> None:
         cursor.execute("DO $$ BEGIN UPDATE capture_tests_category SET title = 'f'; END $$")
-        assert [CATEGORY | ITEM < tags for tags in told()] == [True]
+        assert [tags > CATEGORY | ITEM for tags in told()] == [True]
 
     def test_several_statements_in_one_text(self, cursor: Any, told: Told, database: str) -> None:
         cursor.execute("UPDATE capture_tests_category SET title = 'both'; DELETE FROM capture_tests_item")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import DatabaseError, IntegrityError, connections, transaction
+from django.test import override_settings
 
 from cache_consistency.capture import driver, hooks, sink, state
 from cache_consistency.capture.sink import CommitRefused
@@ -41,7 +42,7 @@ def test_on_commit_hooks_run_after_the_sink_is_done(recorder: Recorder, database
 
 
 def test_a_rollback_marks_nothing(told: Told, database: str, connection: Any) -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic(using=database):
+    with pytest.raises(ZeroDivisionError), transaction.atomic(using=database):  # noqa: PT012  # the block is what is tested
         write(database)
         assert state.dirty(connection, {TABLE})
         raise ZeroDivisionError
@@ -51,7 +52,7 @@ def test_a_rollback_marks_nothing(told: Told, database: str, connection: Any) ->
 
 def test_a_savepoint_that_is_rolled_back_keeps_the_connection_dirty(told: Told, database: str, connection: Any) -> None:
     with transaction.atomic(using=database):
-        with pytest.raises(ZeroDivisionError), transaction.atomic(using=database):
+        with pytest.raises(ZeroDivisionError), transaction.atomic(using=database):  # noqa: PT012  # the block is what is tested
             write(database)
             raise ZeroDivisionError
         assert state.dirty(connection, {TABLE})
@@ -103,7 +104,7 @@ def test_a_commit_that_is_not_allowed_marks_nothing(told: Told, database: str) -
 
 
 def test_closing_and_reconnecting_forgets(told: Told, database: str, connection: Any) -> None:
-    with pytest.raises(DatabaseError), transaction.atomic(using=database):
+    with pytest.raises(DatabaseError), transaction.atomic(using=database):  # noqa: PT012  # the block is what is tested
         write(database, "lost")
         connection.close()
         assert not state.state_of(connection).tags
@@ -136,7 +137,7 @@ def test_a_refused_commit_is_rolled_back_and_the_connection_works(
 ) -> None:
     recorder.before = fail(error)
     expected = CommitRefused if isinstance(error, Trouble) else type(error)
-    with pytest.raises(expected):
+    with pytest.raises(expected):  # noqa: PT012  # the block is what is tested
         if block:
             with transaction.atomic(using=database):
                 write(database, "refused")
@@ -167,7 +168,7 @@ def test_an_error_after_the_commit_reaches_nobody_and_the_hooks_run(recorder: Re
 
 @pytest.mark.parametrize("block", [True, False], ids=["atomic", "autocommit"])
 def test_a_constraint_that_fails_at_commit(recorder: Recorder, database: str, connection: Any, block: bool) -> None:
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError):  # noqa: PT012  # the block is what is tested
         if block:
             with transaction.atomic(using=database):
                 Deferred.objects.using(database).create(pk=1, other_id=99)
@@ -257,7 +258,8 @@ def test_interleaved_writes_of_two_connections_keep_the_true_old_value(recorder:
     thread.join()
     from cache_consistency.protocol.tags import value_text
     skus = [{tag.rpartition("=")[2] for tag in tags if "sku" in tag} for tags in told()]
-    assert skus == [{value_text("one"), value_text("two")}, {value_text("two"), value_text("three")}]
+    first, second = {value_text("one"), value_text("two")}, {value_text("two"), value_text("three")}
+    assert skus in ([first, second], [second, first])                 # whoever comes back from his COMMIT first
 
 
 def test_children_can_be_inserted_while_a_lookup_of_the_parent_is_being_changed(recorder: Recorder, database: str) -> None:
@@ -277,14 +279,11 @@ def test_children_can_be_inserted_while_a_lookup_of_the_parent_is_being_changed(
 
 
 def test_inactive_hooks_are_as_if_they_were_not_there(told: Told, database: str) -> None:
-    state.set_active(False)
-    try:
+    with override_settings(CACHE_CONSISTENCY={"CACHE": "default", "ENABLED": False}):
         write(database)
         with transaction.atomic(using=database):
             write(database, "y")
         connections[database].cursor().execute(f"UPDATE {TABLE} SET title = 'z'")
-    finally:
-        state.set_active(True)
     assert told() == []
 
 

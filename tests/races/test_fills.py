@@ -19,7 +19,8 @@ def test_an_entry_stands_until_its_row_is_written(stage: Stage) -> None:
 def test_a_fill_that_a_whole_write_overtook_is_never_served(stage: Stage, when: str, move: str) -> None:
     """t=0 a reader takes versions (and reads); t=1 elsewhere a whole write; t=2 the reader stores; t=3 nobody is served that."""
     book = stage.book()
-    write = lambda: stage.elsewhere(lambda: stage.books.filter(pk=book.pk).update(version=2))  # noqa: E731
+    def write() -> object:
+        return stage.elsewhere(lambda: stage.books.filter(pk=book.pk).update(version=2))
     getattr(stage.store, when)(move, write)
     stage.version(book.pk)
     assert stage.store.moves["put"] == 1
@@ -55,7 +56,8 @@ def test_nobody_is_served_between_mark_and_resolve(stage: Stage, when: str, move
 
 def test_a_list_by_a_lookup_is_not_served_between_commit_and_resolve(stage: Stage) -> None:
     book = stage.book(mark="B")
-    read = lambda: [found.version for found in stage.cached.filter(mark="B")]  # noqa: E731
+    def read() -> list[int]:
+        return [found.version for found in stage.cached.filter(mark="B")]
     assert stage.asked(read) == ([1], 1)
     assert stage.asked(read) == ([1], 0)
     with stage.held(lambda: stage.books.filter(pk=book.pk).update(version=2), when="before", move="resolve"):

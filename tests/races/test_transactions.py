@@ -101,7 +101,8 @@ def test_a_statement_in_autocommit_is_marked_before_it_commits_and_resolved_befo
     book = stage.book()
     stage.warm(book.pk)
     seen: list[int] = []
-    look = lambda: seen.append(stage.elsewhere(lambda: plain_version(stage, book.pk)))  # noqa: E731
+    def look() -> None:
+        seen.append(stage.elsewhere(lambda: plain_version(stage, book.pk)))
     stage.store.after("mark", look)
     stage.store.before("resolve", look)
     WRITES[write](stage, book.pk)

@@ -21,7 +21,8 @@ def test_the_first_of_two_writers_does_not_open_a_tag_for_the_second(stage: Stag
     Both rows have the same value in a lookup, so that both mark the tag of one list.
     """
     first, second = stage.book(mark="B"), stage.book(mark="B")
-    read = lambda: [book.version for book in stage.cached.filter(mark="B").order_by("pk")]  # noqa: E731
+    def read() -> list[int]:
+        return [book.version for book in stage.cached.filter(mark="B").order_by("pk")]
     read()
     assert stage.asked(read) == ([1, 1], 0)
     with stage.held(lambda: stage.books.filter(pk=first.pk).update(version=2), when="before", move="resolve") as other:
@@ -146,7 +147,8 @@ def test_a_row_leaves_the_list_it_was_in_though_the_instance_never_knew(stage: S
     """t=0 an instance is loaded, mark A; t=1 elsewhere the row moves to B; t=2 the instance is saved with mark C: the list of B changes."""
     book = stage.book(mark="A")
     stage.elsewhere(lambda: stage.books.filter(pk=book.pk).update(mark="B"))
-    read = lambda: [found.pk for found in stage.cached.filter(mark="B")]  # noqa: E731
+    def read() -> list[int]:
+        return [found.pk for found in stage.cached.filter(mark="B")]
     read()
     assert stage.asked(read) == ([book.pk], 0)
     book.mark = "C"

@@ -11,6 +11,9 @@ from cache_consistency.stores import MemoryStore
 from cache_consistency.testing.activation import active_cache
 from tests.conftest import POSTGRES
 from tests.reading.desk import Desk
+from tests.shelf.fixtures import make_stage, stage
+
+__all__ = ["make_stage", "stage"]
 
 SQLITE_ONLY = pytest.mark.django_db(transaction=True, databases=["default"])
 POSTGRES_ONLY = pytest.mark.django_db(transaction=True, databases=[POSTGRES])

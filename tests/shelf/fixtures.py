@@ -25,9 +25,10 @@ def make_stage(database: str, consistent: str, settings: Settings) -> Iterator[C
     """Put everything in force with the given settings; each test has a namespace of its own."""
     hooked, told = hooks.installed(), sink.installed()
     with ExitStack() as stack:
-        stack.callback(_end, bool(hooked), told)
 
         def make(**given: Any) -> Stage:
+            stack.close()                                           # a second stage takes the place of the first
+            stack.callback(_end, bool(hooked), told)
             settings.CACHE_CONSISTENCY = {"CACHE": consistent, "NAMESPACE": f"t{secrets.token_hex(4)}", **DEFAULTS, **given}
             stack.enter_context(switches.active_in_tests())
             inner = stores.current()

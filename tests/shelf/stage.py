@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -75,7 +76,8 @@ class Stage:
     @property
     def cached(self) -> Any:
         """The cached manager on this database."""
-        return Book.cached.db_manager(self.database)                # type: ignore[attr-defined]
+        manager: Any = Book.cached
+        return manager.db_manager(self.database)
 
     def book(self, **values: Any) -> Book:
         number = self.books.count() + 1
@@ -136,6 +138,14 @@ class Stage:
         """Return the version that the cache alone gives, None for a miss (which fills)."""
         book, queries = self.asked(lambda: self.cached.get(pk=pk))
         return book.version if queries == 0 else None
+
+    def until_served(self, pk: int, *, within: float = DEADLINE) -> float:
+        """Read again and again until a read is a hit; return after how many seconds."""
+        began = time.monotonic()
+        while self.served_version(pk) is None:
+            assert time.monotonic() - began < within, f"nothing is served after {within} s"
+            time.sleep(0.02)
+        return time.monotonic() - began
 
     def warm(self, pk: int) -> None:
         """Have the book's entry stand."""

@@ -18,7 +18,7 @@ from cache_consistency.protocol.versions import Taken
 from cache_consistency.stores import Epoch, Store, StoreInfo
 
 Action = Callable[[], object]
-MOVES = ("get", "take", "put", "mark", "resolve", "lease", "epoch", "new_epoch")
+MOVES = ("get", "aget", "take", "put", "mark", "resolve", "lease", "epoch", "new_epoch")
 
 
 class WatchedStore:
@@ -69,6 +69,13 @@ class WatchedStore:
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         answer: list[bytes | None] = self._do("get", lambda: self.inner.get(keys))
+        return answer
+
+    async def aget(self, keys: Sequence[str]) -> list[bytes | None]:
+        self.moves["aget"] += 1
+        self._act("before", "aget")
+        answer = await self.inner.aget(keys)
+        self._act("after", "aget")
         return answer
 
     def take(self, tags: Sequence[str]) -> Taken:

@@ -1,5 +1,6 @@
 """What every store must do, whatever it is made of: `StoreContract` runs on memory, on fakeredis and on a real redis-server."""
 
+import asyncio
 import secrets
 import threading
 from collections.abc import Callable
@@ -38,6 +39,18 @@ class StoreContract:
     def test_what_is_not_there_is_none_and_the_order_of_the_keys_is_kept(self, store: Store) -> None:
         store.put([("cc:e:1", b"one"), ("cc:e:2", b"\x00\r\n\xff")], ttl=60.0)
         assert store.get(["cc:e:2", "cc:e:0", "cc:e:1", KEYSPACE.epoch]) == [b"\x00\r\n\xff", None, b"one", None]
+
+    def test_asked_in_an_event_loop_it_says_the_same(self, store: Store) -> None:
+        store.put([("cc:e:1", b"one"), ("cc:e:2", b"\x00\r\n\xff")], ttl=60.0)
+        store.take([ROW])
+        store.mark([ANY], "w1", ttl=FAR)
+        keys = ["cc:e:2", "cc:e:0", "cc:e:1", ROW, ANY, KEYSPACE.epoch]
+
+        async def ask() -> list[list[bytes | None]]:
+            return [await store.aget(keys), *await asyncio.gather(*(store.aget([key]) for key in keys))]
+        together, *single = asyncio.run(ask())
+        assert together == store.get(keys)
+        assert [value for values in single for value in values] == together
 
     def test_take_makes_clean_states_of_a_fixed_width(self, store: Store) -> None:
         taken = store.take([ROW, ANY])

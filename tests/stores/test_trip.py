@@ -48,7 +48,7 @@ def test_each_failing_probe_doubles_the_pause_up_to_five_seconds(trip: TripSwitc
         clock.now += pauses[-1]
         assert trip.admit()
         assert not trip.failed(probe=True), "it was tripped already"
-    assert pauses == [1.0, 2.0, 4.0, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert pauses == [FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
 
 
 def test_calls_that_were_under_way_when_it_tripped_do_not_make_the_pause_longer(trip: TripSwitch, clock: Clock) -> None:

@@ -126,9 +126,7 @@ def test_the_report_counts_reads_hits_and_stale_per_million() -> None:
     assert report.stale_per_million == 1000
     assert not report.is_clean
     assert "1000 reads (99.9% hits), 2 writes: 1 stale = 1000.0 per million, worst 3.000 s, 0 dirty, 0 not monotone" in str(report)
-    assert str(report.findings[0]) == (
-        "stale: 'book:1' read as version 1 (miss) by 'r', expected 2 or newer, 3.000000 s out of date"
-    )
+    assert str(report.findings[0]) == ("stale: 'book:1' read as version 1 (miss) by 'r', expected 2 or newer, 3.000000 s out of date")
 
 
 def test_a_clean_report_names_the_bound_that_its_hits_allow() -> None:
@@ -190,15 +188,27 @@ def test_a_good_history_has_no_fault_in_whatever_order_it_is_told(seed: int) -> 
 def _stale(history: list[Operation], chance: random.Random) -> list[Operation]:
     """Make one read see what was there two writes before it was invoked."""
     places = [
-        (index, older) for index, item in enumerate(history) if isinstance(item, Read)
-        for older in [[w for w in history if isinstance(w, Write) and w.key == item.key and w.returned < item.invoked and not w.absent
-                       and w.outcome is Outcome.COMMITTED]] if len(older) > 1
+        (index, older)
+        for index, item in enumerate(history)
+        if isinstance(item, Read)
+        for older in [
+            [
+                w
+                for w in history
+                if isinstance(w, Write)
+                and w.key == item.key
+                and w.returned < item.invoked
+                and not w.absent
+                and w.outcome is Outcome.COMMITTED
+            ]
+        ]
+        if len(older) > 1
     ]
     index, older = chance.choice(places)
     victim = history[index]
     assert isinstance(victim, Read)
     oldest = min(older, key=lambda w: w.version)
-    return [*history[:index], Read(victim.key, oldest.version, victim.invoked, victim.returned, "alone"), *history[index + 1:]]
+    return [*history[:index], Read(victim.key, oldest.version, victim.invoked, victim.returned, "alone"), *history[index + 1 :]]
 
 
 def _dirty(history: list[Operation], chance: random.Random) -> list[Operation]:
@@ -208,7 +218,9 @@ def _dirty(history: list[Operation], chance: random.Random) -> list[Operation]:
     victim = history[index]
     assert isinstance(victim, Write)
     return [
-        *history[:index], Write(victim.key, victim.version, victim.invoked, victim.returned, Outcome.ABORTED), *history[index + 1:],
+        *history[:index],
+        Write(victim.key, victim.version, victim.invoked, victim.returned, Outcome.ABORTED),
+        *history[index + 1 :],
     ]
 
 
@@ -236,8 +248,10 @@ def slow_check(history: list[Operation]) -> tuple[int, int]:
         mine = [w for w in history if isinstance(w, Write) and w.key == item.key]
         newest = max((w.version for w in mine if w.outcome is Outcome.COMMITTED and w.returned < item.invoked), default=0)
         matching = [
-            w.version for w in mine
-            if w.outcome is not Outcome.ABORTED and w.invoked <= item.returned
+            w.version
+            for w in mine
+            if w.outcome is not Outcome.ABORTED
+            and w.invoked <= item.returned
             and (w.absent if item.version is None else w.version == item.version)
         ] + ([0] if item.version == 0 else [])
         if not matching:
@@ -247,8 +261,12 @@ def slow_check(history: list[Operation]) -> tuple[int, int]:
     return stale, dirty
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.booleans(), st.integers(0, 12), st.integers(0, 6),
-                          st.sampled_from(Outcome)), max_size=14))
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 4), st.booleans(), st.integers(0, 12), st.integers(0, 6), st.sampled_from(Outcome)),
+        max_size=14,
+    )
+)
 def test_the_fast_checker_agrees_with_the_definitions(made: list[tuple[bool, int, bool, int, int, Outcome]]) -> None:
     history: list[Operation] = []
     version = 0

@@ -96,8 +96,11 @@ class TestRedis:
 
     def test_a_server_that_does_not_come_up_says_why(self) -> None:
         require(find_redis_server)
+        server = RedisServer("--no-such-option", "1")
         with pytest.raises(ServerFailed, match=r"(?s)redis ended with code 1.*no-such-option"):
-            RedisServer("--no-such-option", "1").start()
+            server.start()
+        with pytest.raises(ServerFailed, match="never started"):
+            server.directory  # noqa: B018  # nothing is left of the attempt
 
     def test_without_a_binary_the_error_says_where_it_looked_and_what_to_type(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_redis_server, "_candidates", list)
@@ -113,11 +116,12 @@ class TestRedis:
         with pytest.raises(ServerMissing, match=r"redis-server \(5\.0\)"):
             RedisServer().start()
 
-    def test_a_server_may_end_with_a_parent_that_was_killed(self) -> None:
+    def test_a_server_may_end_with_a_parent_that_was_killed(self, tmp_path: Path) -> None:
         require(find_redis_server)
         program = (
-            "import os, signal\nfrom cache_consistency.testing.servers import RedisServer\n"
-            "print(RedisServer(with_parent=True).start().pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+            "import os, pathlib, signal\nfrom cache_consistency.testing.servers import RedisServer\n"
+            f"print(RedisServer(with_parent=True, directory=pathlib.Path({str(tmp_path)!r})).start().pid, flush=True)\n"
+            "os.kill(os.getpid(), signal.SIGKILL)"
         )
         said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         pid = int(said.stdout)

@@ -7,6 +7,7 @@ Installing twice does nothing; uninstalling puts back exactly what was there.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -59,6 +60,10 @@ def installed() -> list[str]:
     return [f"{owner.__name__}.{name}" for owner, name, _ in _replaced]
 
 
+def _given(attribute: object, before: object) -> object:
+    return attribute
+
+
 def _testcase_exit(original: Any) -> Any:
     return testcase.make_exit(original)
 
@@ -79,7 +84,7 @@ def _plan() -> Iterator[tuple[type[Any], str, Make]]:
     yield CursorWrapper, "_executemany", cursors.make_executemany
     yield CursorWrapper, "callproc", cursors.make_callproc
     for name, attribute in streams.PROPERTIES.items():
-        yield CursorWrapper, name, lambda before, attribute=attribute: attribute
+        yield CursorWrapper, name, functools.partial(_given, attribute)
     yield SQLInsertCompiler, "execute_sql", lambda before: compilers.make_execute_sql(before, Verb.INSERT)
     yield SQLUpdateCompiler, "execute_sql", lambda before: compilers.make_execute_sql(before, Verb.UPDATE)
     if hasattr(SQLUpdateCompiler, "execute_returning_sql"):           # Django 6.0

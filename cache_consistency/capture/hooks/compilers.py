@@ -1,4 +1,4 @@
-"""ORM writes: ``execute_sql`` of the insert, update and delete compilers opens a window, in which the cursor learns what the statement means."""
+"""ORM writes: ``execute_sql`` of the insert, update and delete compilers opens a window that tells the cursor what the statement means."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db import transaction
 
-from cache_consistency.capture import driver, state
+from cache_consistency import switches
+from cache_consistency.capture import driver
 from cache_consistency.capture.plans import plan_for
 from cache_consistency.capture.state import state_of
 from cache_consistency.capture.writes import Untracked, Verb, Window
@@ -19,7 +20,7 @@ def make_execute_sql(original: Execute, verb: Verb) -> Execute:
     """Return the replacement of one compiler's ``execute_sql`` (or ``execute_returning_sql``)."""
 
     def execute_sql(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not state.active:
+        if not switches.active():
             return original(self, *args, **kwargs)
         current = state_of(self.connection)
         outer = current.window

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from cache_consistency.capture import driver, sink, state
+from cache_consistency import switches
+from cache_consistency.capture import driver, sink
 from cache_consistency.capture.state import State
 
 Method = Callable[..., Any]
@@ -22,8 +23,10 @@ def make_commit(original: Method) -> Method:
 
     def commit(self: BaseDatabaseWrapper) -> Any:
         current: State | None = self._cc  # type: ignore[attr-defined]
-        if current is None or not state.active:
+        if current is None:
             return original(self)
+        if not switches.active():
+            current.take()                                            # switched off since: nobody is told
         self.validate_thread_sharing()
         self.validate_no_atomic_block()                               # first: a commit that is not allowed marks nothing
         tags = current.take()
@@ -88,7 +91,7 @@ def make_set_autocommit(original: Method) -> Method:
         self: BaseDatabaseWrapper, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False,  # noqa: FBT001, FBT002
     ) -> Any:
         current: State | None = self._cc  # type: ignore[attr-defined]
-        if autocommit and current is not None and current.tags and state.active and _commits_when_switched_on(self):
+        if autocommit and current is not None and current.tags and switches.active() and _commits_when_switched_on(self):
             tags = current.take()
             try:
                 sink.commit(self, tags, lambda: driver.commit(self), rollback=lambda: driver.rollback(self))

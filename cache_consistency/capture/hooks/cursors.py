@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db import Error
 from django.db.backends.utils import CursorWrapper
 
+from cache_consistency import switches
 from cache_consistency.capture import driver, sink, state
 from cache_consistency.capture.hooks import brackets, raw
 from cache_consistency.capture.hooks.served import serve
@@ -25,7 +27,7 @@ def make_execute(original: Execute) -> Execute:
     """Return the replacement of ``CursorWrapper._execute``."""
 
     def _execute(self: CursorWrapper, sql: Any, params: Any, *ignored_wrapper_args: Any) -> Any:
-        if not state.active or (sql.__class__ is str and sql[:8] == 'SELECT "'):
+        if (sql.__class__ is str and sql[:8] == 'SELECT "') or not switches.active():
             return original(self, sql, params, *ignored_wrapper_args)
         current = state_of(self.db)
         window = current.window
@@ -42,7 +44,7 @@ def make_executemany(original: Execute) -> Execute:
     """Return the replacement of ``CursorWrapper._executemany``; the ORM never uses it."""
 
     def _executemany(self: CursorWrapper, sql: Any, param_list: Any, *ignored_wrapper_args: Any) -> Any:
-        if not state.active:
+        if not switches.active():
             return original(self, sql, param_list, *ignored_wrapper_args)
         return raw.execute(self, original, sql, param_list, state_of(self.db), many=True)
 
@@ -53,7 +55,7 @@ def make_callproc(original: Execute) -> Execute:
     """Return the replacement of ``CursorWrapper.callproc``: it speaks to the driver past ``_execute``."""
 
     def callproc(self: CursorWrapper, procname: Any, params: Any = None, kparams: Any = None) -> Any:
-        if not state.active:
+        if not switches.active():
             return original(self, procname, params, kparams)
         return raw.callproc(self, lambda: original(self, procname, params, kparams), procname, state_of(self.db))
 
@@ -81,7 +83,7 @@ def _write(cursor: CursorWrapper, original: Execute, sql: str, params: Any, wind
     try:
         result, tags = after(original(cursor, sql, params))
     except BaseException as error:
-        if not isinstance(error, connection.Database.Error) and not isinstance(error.__cause__, connection.Database.Error):
+        if not isinstance(error, Error):
             current.add(window.coarse(), window.tables())             # interrupted: it may have been executed
         raise
     if state.under_testcase(connection):
@@ -110,6 +112,6 @@ def _ask(connection: Any, sql: str, params: Any) -> list[tuple[Any, ...]]:
     try:
         with connection.wrap_database_errors:
             cursor.execute(sql, params)
-            return list(cursor.fetchall())
+            return [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()

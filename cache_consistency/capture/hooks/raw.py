@@ -58,7 +58,7 @@ def execute(cursor: Any, original: Execute, sql: Any, params: Any, current: Stat
         result = _bracketed(cursor, original, sql, params, tables, many=many)
     else:
         result = unbracketed(connection, lambda: original(cursor, sql, params), tables, current)
-    _remember(statement, current)
+    _remember(connection, statement, current, f"{text_of(connection, sql)}{params}" if statement.raises else "")
     return result
 
 
@@ -145,13 +145,7 @@ def _control(connection: Any, act: Callable[[], Any], statement: Statement, tabl
     """Follow a text that begins or ends a transaction, whatever Django believes."""
     tags = frozenset(bulk_tags(connection, tables))
     current.add(tags, tables)
-    if Control.COMMIT in statement.controls:
-        taken = current.take()
-        found: list[Any] = []
-        sink.commit(connection, taken, lambda: found.append(act()), rollback=lambda: _roll_back(connection, current))
-        result = found[0]
-    else:
-        result = act()
+    result = _commit(connection, act, current) if Control.COMMIT in statement.controls else act()
     if statement.controls[0] is not Control.BEGIN or len(statement.controls) > 1:
         current.end()
     if driver.is_open(connection):
@@ -161,13 +155,28 @@ def _control(connection: Any, act: Callable[[], Any], statement: Statement, tabl
     return result
 
 
+def _commit(connection: Any, act: Callable[[], Any], current: State) -> Any:
+    tags = current.take()
+    found: list[Any] = []
+    try:
+        sink.commit(connection, tags, lambda: found.append(act()), rollback=lambda: _roll_back(connection, current))
+    except BaseException:
+        if driver.is_open(connection):
+            current.add(tags, current.tables)                         # a busy SQLite keeps the transaction, for another try
+        else:
+            current.end()
+        raise
+    return found[0]
+
+
 def _roll_back(connection: Any, current: State) -> None:
     driver.rollback(connection)
     current.end()
 
 
-def _remember(statement: Statement, current: State) -> None:
-    if statement.raises:
+def _remember(connection: Any, statement: Statement, current: State, text: str) -> None:
+    """Remember what a statement did to the isolation; ``set_config`` sets many things, and rarely this one."""
+    if statement.raises and "isolation" in text.lower() and driver.is_open(connection):
         current.raised = True
     if statement.sets_default:
         current.default_isolation = None

@@ -11,7 +11,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cache_consistency.capture import driver, sink, state
+from cache_consistency import switches
+from cache_consistency.capture import driver, sink
 from cache_consistency.capture.hooks import brackets, raw
 from cache_consistency.capture.state import state_of
 from cache_consistency.capture.writes import bulk_tags
@@ -28,14 +29,14 @@ def _copy(cursor: Any) -> Any:
 
     def copy(statement: Any, *args: Any, **kwargs: Any) -> Any:
         return _copied(cursor, original, statement, args, kwargs)
-    return copy if state.active else original
+    return copy if switches.active() else original
 
 
 def make_debug_copy(original: Callable[..., Any]) -> Callable[..., Any]:
     """Return the replacement of ``CursorDebugWrapper.copy`` of the PostgreSQL backend."""
 
     def copy(self: Any, statement: Any) -> Any:
-        if not state.active:
+        if not switches.active():
             return original(self, statement)
         return _copied(self, lambda text: original(self, text), statement, (), {})
     return copy
@@ -82,7 +83,7 @@ def _copy_in_one_call(name: str) -> Callable[[Any], Any]:
             tables = raw.written_tables(connection, raw.read(connection, text), text=text)
             with _transaction(connection, tables):
                 return original(first, second, *args, **kwargs)
-        return copy if state.active else original
+        return copy if switches.active() else original
     return get
 
 
@@ -94,7 +95,7 @@ def _stream(cursor: Any) -> Any:
         tables = raw.written_tables(connection, raw.read(connection, query), text=query)
         with _transaction(connection, tables):                        # a generator that is closed early cancels the statement
             yield from original(query, *args, **kwargs)
-    return stream if state.active else original
+    return stream if switches.active() else original
 
 
 def _executescript(cursor: Any) -> Any:
@@ -117,7 +118,7 @@ def _executescript(cursor: Any) -> Any:
                 current.add(tags, tables)
                 current.textual = True
         return found[0]
-    return executescript if state.active else original
+    return executescript if switches.active() else original
 
 
 PROPERTIES: dict[str, property] = {

@@ -11,18 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db.transaction import Atomic, get_connection
+from django.db.transaction import get_connection
 
+from cache_consistency import switches
 from cache_consistency.capture import sink, state
 
 
 def make_exit(original: Callable[..., Any]) -> Callable[..., Any]:
     """Return the replacement of ``Atomic.__exit__``."""
 
-    def __exit__(self: Atomic, exc_type: Any, exc_value: Any, traceback: Any) -> Any:  # noqa: N807  # that is its name
+    def __exit__(self: Any, exc_type: Any, exc_value: Any, traceback: Any) -> Any:  # noqa: N807  # that is its name
         connection = get_connection(self.using)
         result = original(self, exc_type, exc_value, traceback)
-        if state.active and not self._from_testcase and state.under_testcase(connection):
+        if switches.active() and not self._from_testcase and state.under_testcase(connection):
             _ended(connection, committed=exc_type is None and not connection.needs_rollback)
         return result
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from django.apps import apps
 
@@ -81,7 +81,9 @@ def scan_sql(sql: str, vendor: str, version: int) -> Scan:
         table = known.get(token.name) if token.kind in _NAMES else None
         if table is not None:
             mentions[table] = mentions.get(table, 0) + (after != _DOT)
-    return Scan(frozenset(mentions), mentions, _unknown_source(words, known) or _nondeterministic(words, sql))
+    headers = _common_tables(words)
+    known_here = {*known, *(words[place].name for place in headers)}
+    return Scan(frozenset(mentions), mentions, _unknown_source(words, known_here) or _nondeterministic(words, headers, sql))
 
 
 @functools.lru_cache(maxsize=4)
@@ -128,9 +130,9 @@ class _Bracket:
         return True
 
 
-def _unknown_source(words: Sequence[Token], known: Mapping[str, str]) -> str:
+def _unknown_source(words: Sequence[Token], known: Collection[str]) -> str:
     """Name a source (after FROM, JOIN, or a comma among sources) that is no table of a model, no CTE and no function."""
-    ours, inside, before = _common_tables(words), [_Bracket()], _NOTHING
+    inside, before = [_Bracket()], _NOTHING
     for token, after in zip(words, [*words[1:], _NOTHING], strict=True):
         here = inside[-1]
         if token == _OPEN:
@@ -142,14 +144,14 @@ def _unknown_source(words: Sequence[Token], known: Mapping[str, str]) -> str:
             here.expects = here.in_sources
         elif token.kind in _NAMES and not here.meet(_keyword(token), _keyword(before)) and here.expects and after != _DOT:
             here.expects = False
-            if after != _OPEN and token.name not in ours and token.name not in known:
+            if after != _OPEN and token.name not in known:
                 return f"it reads {token.name!r}, which no installed model describes"
         before = token
     return ""
 
 
-def _common_tables(words: Sequence[Token]) -> frozenset[str]:
-    """Return the names that ``WITH name [(columns)] AS [[NOT] MATERIALIZED] (…)`` gives."""
+def _common_tables(words: Sequence[Token]) -> frozenset[int]:
+    """Return the places of the names that ``WITH name [(columns)] AS [[NOT] MATERIALIZED] (…)`` gives."""
     found = set()
     for index, token in enumerate(words):
         after = next((t for t in words[index + 1 :] if _keyword(t) not in {"NOT", "MATERIALIZED"}), _NOTHING)
@@ -157,25 +159,25 @@ def _common_tables(words: Sequence[Token]) -> frozenset[str]:
             place = index - 1
             if words[place] == _CLOSE:
                 place = max((i for i in range(place) if words[i] == _OPEN), default=1) - 1
-            found.add(words[place].name)
+            found.add(place)
     return frozenset(found)
 
 
 # functions
 
 
-def _nondeterministic(words: Sequence[Token], sql: str) -> str:
+def _nondeterministic(words: Sequence[Token], headers: Collection[int], sql: str) -> str:
     """Say what may give another answer each time, or write."""
     moment = _TIMES.search(sql)
     if moment:
         return f"{moment[0]} may be read as a moment"
-    for before, token, after in zip([_NOTHING, *words], words, [*words[1:], _NOTHING], strict=False):
+    for place, (before, token, after) in enumerate(zip([_NOTHING, *words], words, [*words[1:], _NOTHING], strict=False)):
         word, qualified = _keyword(token), _DOT in (before, after)
         if word in _VOLATILE and not qualified:
             return f"{word} gives another answer each time"
         if word in _WRITES and not qualified:
             return f"it may write: {word}"
-        if token.kind in _NAMES and after == _OPEN and not _is_harmless(token, before):
+        if token.kind in _NAMES and after == _OPEN and place not in headers and not _is_harmless(token, before):
             return f"the function {token.name}() is not known to be deterministic"
         if token.kind == "name" and "(" in token.text:
             return f"{token.text!r} is not understood"              # the brackets of an array, or a strange name
@@ -187,5 +189,5 @@ def _is_harmless(token: Token, before: Token) -> bool:
     if before == _DOT:
         return False                                                # of somebody's schema
     if token.kind == "name":
-        return _keyword(before) in {"AS", "WITH", "RECURSIVE"}      # an alias with its columns
+        return _keyword(before) == "AS"                             # an alias with its columns
     return token.text in _DETERMINISTIC or token.text in _KEYWORDS or token.text.startswith(_DJANGOS_OWN)

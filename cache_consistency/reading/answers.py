@@ -20,13 +20,12 @@ from cache_consistency.capture import identity
 from cache_consistency.capture.reads import Reads, Uncacheable, analyse
 from cache_consistency.declare import tracked
 from cache_consistency.exceptions import CodecError, CorruptEntry
-from cache_consistency.protocol.entries import Miss
 from cache_consistency.protocol.questions import Loaded, Payload, Question
-from cache_consistency.protocol.steps import fetch
+from cache_consistency.protocol.steps import EVERYTHING, fetch
 from cache_consistency.protocol.tags import Keyspace, digest
 from cache_consistency.reading.literals import literal
 from cache_consistency.reading.shadow import compared, shadowing
-from cache_consistency.reading.shell import ReadShell, drive, serving_store
+from cache_consistency.reading.shell import ReadShell, drive, refill, serving_store
 
 RowList = list[tuple[Any, ...]]
 
@@ -74,8 +73,7 @@ def answer(
     try:
         return form.decode(found)
     except CorruptEntry:
-        events.count("miss", label, Miss.CORRUPT)
-        raise Plainly from None
+        return refill((question,), EVERYTHING, shell, ttl=policy.ttl).value
 
 
 def make_question(text: str, reads: Reads, connection: Any, fingerprint: str) -> Question:

@@ -16,13 +16,12 @@ from django.db.models.query import MAX_GET_RESULTS
 from cache_consistency import events
 from cache_consistency.capture.equality import field_text
 from cache_consistency.exceptions import CodecError, CorruptEntry
-from cache_consistency.protocol.entries import Miss
 from cache_consistency.protocol.questions import Answers, Loaded, Payload
-from cache_consistency.protocol.steps import fetch, fetch_many
+from cache_consistency.protocol.steps import EVERYTHING, fetch, fetch_many
 from cache_consistency.protocol.tags import InexactValue
 from cache_consistency.reading.plans import Lookup, Plan
 from cache_consistency.reading.shadow import compared, shadowing
-from cache_consistency.reading.shell import ReadShell, drive, serving_store
+from cache_consistency.reading.shell import ReadShell, drive, refill, serving_store
 
 
 class NotByLookup(Exception):
@@ -52,8 +51,7 @@ def get_instance(plan: Plan, connection: Any, lookup: Lookup, value: object) -> 
         try:
             return only(plan, plan.codec.decode(answer), connection.alias)
         except CorruptEntry:
-            events.count("miss", plan.label, Miss.CORRUPT)
-            raise NotByLookup from None
+            answer = refill((question,), EVERYTHING, shell, ttl=plan.policy.ttl)
     return only(plan, answer.value[0], connection.alias)
 
 
@@ -76,21 +74,25 @@ def get_many(plan: Plan, connection: Any, pks: Sequence[object]) -> dict[Any, Mo
     shell = ReadShell(store, connection, tables=plan.tables, label=plan.label, load=loader)
     answers: Answers = drive(fetch_many(questions, plan.epoch, ttl=plan.policy.ttl), shell)
     events.count("hit", plan.label, "", len(questions) - len(answers.wanted))
-    return _assemble(plan, answers, connection.alias)
+    rows, unreadable = _decoded(plan, answers)
+    if unreadable:
+        again = refill(questions, unreadable, shell, ttl=plan.policy.ttl)
+        rows.update(zip(unreadable, again.value, strict=True))
+    ordered = [row for index in range(len(questions)) for row in rows[index]]
+    return {instance.pk: instance for instance in plan.codec.build_many(ordered, db=connection.alias)}
 
 
-def _assemble(plan: Plan, answers: Answers, alias: str) -> dict[Any, Model]:
-    asked = dict(zip(answers.wanted, answers.loaded.value, strict=True)) if answers.loaded else {}
-    found = {}
+def _decoded(plan: Plan, answers: Answers) -> tuple[dict[int, Sequence[Any]], tuple[int, ...]]:
+    """Return the rows by index, and the indices of hits whose payload cannot be read."""
+    rows: dict[int, Sequence[Any]] = dict(zip(answers.wanted, answers.loaded.value, strict=True)) if answers.loaded else {}
+    unreadable = []
     for index, payload in enumerate(answers.payloads):
-        try:
-            rows = plan.codec.decode(payload) if payload is not None else asked[index]
-        except CorruptEntry:
-            events.count("miss", plan.label, Miss.CORRUPT)
-            raise NotByLookup from None
-        for instance in plan.codec.build_many(rows, db=alias):
-            found[instance.pk] = instance
-    return found
+        if payload is not None:
+            try:
+                rows[index] = plan.codec.decode(payload)
+            except CorruptEntry:
+                unreadable.append(index)
+    return rows, tuple(unreadable)
 
 
 def only(plan: Plan, rows: Sequence[Any], alias: str) -> Model:

@@ -7,7 +7,7 @@ stored. A store that fails is never the caller's trouble.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from cache_consistency import events, stores, switches
@@ -15,7 +15,9 @@ from cache_consistency.capture import state
 from cache_consistency.exceptions import StoreError
 from cache_consistency.protocol import wishes
 from cache_consistency.protocol.drivers import run
-from cache_consistency.protocol.questions import Loaded
+from cache_consistency.protocol.entries import Miss
+from cache_consistency.protocol.questions import Loaded, Question
+from cache_consistency.protocol.steps import fill
 from cache_consistency.protocol.wishes import Steps, Wish
 from cache_consistency.reading.recovering import notice
 from cache_consistency.stores.base import Store
@@ -97,3 +99,10 @@ def drive(steps: Steps[Any], shell: ReadShell) -> Any:
     if result.__class__ is bytes:
         events.count("hit", shell.label)
     return result
+
+
+def refill(questions: Sequence[Question], unreadable: tuple[int, ...], shell: ReadShell, *, ttl: float) -> Loaded:
+    """Ask the database instead of entries whose payload cannot be read, and put what it says in their place."""
+    events.count("miss", shell.label, Miss.CORRUPT, len(unreadable))
+    loaded: Loaded = run(fill(questions, unreadable, ttl=ttl), shell)
+    return loaded

@@ -16,6 +16,7 @@ from cache_consistency import events, no_cache, stores
 from cache_consistency.exceptions import StoreTimeout
 from cache_consistency.stores.alias import recipe_from_pool
 from cache_consistency.stores.redis import RedisStore
+from cache_consistency.stores.trip import TripSwitch
 from cache_consistency.testing.servers import RedisServer
 from tests.shelf.models import Author, Book, Topic
 from tests.shelf.stage import Stage
@@ -399,10 +400,10 @@ def test_a_store_that_fails_is_the_databases_turn(stage: Stage) -> None:
 
 @pytest.fixture
 def own_server(stage: Stage) -> Iterator[RedisServer]:
-    """A server that the test may pause and kill, with the store in force on it; a call waits 0.2 s for it."""
+    """A server that the test may pause and kill, with the store in force on it; it is waited for 0.2 s, and once it failed left alone."""
     with RedisServer() as server:
-        recipe = recipe_from_pool(redis.ConnectionPool.from_url(server.url))
-        with stores.override(RedisStore(recipe, stage.store.keyspace, timeout=0.2, quarantine=0.0)):
+        recipe, trip = recipe_from_pool(redis.ConnectionPool.from_url(server.url)), TripSwitch(clock=lambda: 0.0)
+        with stores.override(RedisStore(recipe, stage.store.keyspace, timeout=0.2, quarantine=0.0, trip=trip)):
             yield server
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from django.db.models import Model
+from pytest_django import Settings
+
+from tests.shelf.models import Book
 from tests.shelf.stage import Stage
 
 
@@ -65,3 +70,27 @@ def test_a_list_by_a_lookup_is_not_served_between_commit_and_resolve(stage: Stag
         assert stage.asked(read) == ([2], 1)
     assert stage.asked(read) == ([2], 1)
     assert stage.asked(read) == ([2], 0)
+
+
+class Lagging:
+    """Sends plain reads to a replica that lags: it has nothing yet."""
+
+    def __init__(self, primary: str) -> None:
+        self.primary = primary
+
+    def db_for_read(self, model: type[Model], **hints: object) -> str:
+        return "other"
+
+    def db_for_write(self, model: type[Model], **hints: object) -> str:
+        return self.primary
+
+
+def test_a_fill_asks_the_primary_whatever_the_router_says_of_reads(stage: Stage, settings: Settings) -> None:
+    """A replica that lags would be read after the versions were taken, and show what was before them."""
+    book = stage.book()
+    settings.DATABASE_ROUTERS = [Lagging(stage.database)]
+    assert not Book.objects.filter(pk=book.pk).exists(), "the replica"
+    cached: Any = Book.cached
+    assert cached.get(pk=book.pk).version == 1
+    assert [found.version for found in cached.filter(pk=book.pk)] == [1]
+    assert cached.filter(pk=book.pk).count() == 1

@@ -9,7 +9,8 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
-from cache_consistency.invalidation.retry import queue
+from cache_consistency.exceptions import StoreUnavailable
+from cache_consistency.invalidation.retry import RetryQueue, queue
 from cache_consistency.testing.servers import RedisServer, find_redis_server
 from tests.servers import require
 from tests.shelf.stage import DEADLINE, Stage
@@ -65,6 +66,30 @@ def test_a_write_without_a_store_commits_and_is_invalidated_when_the_store_is_ba
     if thread is not None:
         thread.join(DEADLINE)
     assert queue.waiting() == 0
+    stage.until_served(book.pk)
+    assert stage.version(book.pk) == 2
+
+
+def test_what_this_process_owes_the_store_it_does_not_read_from_the_cache(
+    make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither MARK nor RESOLVE arrived, so the old entry stands and looks good; this process knows better until the debt is paid."""
+    stage = make_stage()
+    book = stage.book()
+    stage.warm(book.pk)
+
+    def lost() -> None:
+        raise StoreUnavailable("no answer")
+    with monkeypatch.context() as patch:
+        patch.setattr(RetryQueue, "pay", lambda self: False)
+        stage.store.before("mark", lost)
+        stage.store.before("resolve", lost)
+        stage.books.filter(pk=book.pk).update(version=2)
+        assert stage.asked(lambda: stage.version(book.pk)) == (2, 1)
+        assert stage.elsewhere(lambda: stage.asked(lambda: stage.version(book.pk))) == (2, 1)
+    thread = queue._thread
+    if thread is not None:
+        thread.join(DEADLINE)
     stage.until_served(book.pk)
     assert stage.version(book.pk) == 2
 

@@ -68,7 +68,7 @@ def judge(directory: Path) -> Verdict:
     looks = [note for note in notes if isinstance(note, (Gap, Counted))]
     committed = {(write.key, write.version) for write in writes if write.outcome is not Outcome.ABORTED}
     return Verdict(
-        all=check([*reads, *writes], initial=_INITIAL), promised=check(_unexcused(reads, unreached) + excused, initial=_INITIAL),
+        all=check([*reads, *writes], initial=_INITIAL), promised=check([*_unexcused(reads, unreached), *excused], initial=_INITIAL),
         lists=len(looks), wrong_lists=tuple(_wrong(looks, writes)), wrong_lists_promised=tuple(_wrong(looks, excused)),
         unreached=len(unreached & committed), unpaid=len((unreached & committed) - set(paid)), unknown=unknown,
         troubles=tuple(f"{note.where}: {note.error[:300]}" for note in notes if isinstance(note, Trouble)), forms=_forms(notes),

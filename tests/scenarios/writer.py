@@ -108,6 +108,9 @@ class Writer:
     def pk(self) -> int:
         return self.random.choice(HOT)
 
+    def one_of(self, acts: list[Callable[[], object]]) -> None:
+        self.random.choice(acts)()
+
     @contextlib.contextmanager
     def locked(self, *pks: int) -> Iterator[tuple[Callable[..., None], list[Book]]]:
         """Open a transaction in which these rows belong to us; those that are not there are left out."""
@@ -162,9 +165,9 @@ class Writer:
                 raised(book, about_to)
                 topics = list(Topic.objects.all())
                 some = self.random.sample(topics, 2)
-                self.random.choice([
+                self.one_of([
                     partial(book.topics.set, some), partial(book.topics.add, *some), partial(book.topics.remove, *some), book.topics.clear,
-                ])()  # fmt: skip
+                ])  # fmt: skip
                 book.save()
 
     def other_author(self) -> None:
@@ -190,9 +193,9 @@ class Writer:
                 book = Book(pk=pk, isbn=kept.isbn, version=kept.version, author_id=AUTHORS[0])
                 raised(book, about_to)
                 kept.delete()
-                self.random.choice([
+                self.one_of([
                     partial(book.save, force_insert=True), book.save, partial(Book.objects.bulk_create, [book], ignore_conflicts=True),
-                ])()  # fmt: skip
+                ])  # fmt: skip
 
     # -- statements that are their own commit, on the condition that nobody was quicker
 
@@ -316,7 +319,7 @@ def raised(book: Any, about_to: Callable[..., None]) -> None:
     about_to(book_key(book.pk), book.version)
 
 
-_HELP = {"pk", "locked"}
+_HELP = {"pk", "locked", "one_of"}
 FORMS = tuple(name for name, member in vars(Writer).items() if callable(member) and not name.startswith("_") and name not in _HELP)
 
 

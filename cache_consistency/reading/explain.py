@@ -128,7 +128,7 @@ def _look(subject: str, question: Question, plan: Plan, connection: Any, tables:
         return Explanation(subject, "uncached", f"the store does not answer: {error}")
     if switch == "off":
         return dataclasses.replace(found, outcome="uncached", reason='READS is "off", or this block said no_cache()')
-    if not state.withheld.isdisjoint(tables):
+    if state.withheld is None or not state.withheld.isdisjoint(tables):
         return dataclasses.replace(found, outcome="uncached", reason="this process still owes the store an invalidation of the table")
     if not state.may_serve(connection, tables):
         return dataclasses.replace(

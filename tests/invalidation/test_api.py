@@ -13,7 +13,7 @@ from cache_consistency.capture import state
 from cache_consistency.capture.tagging import table_tags
 from cache_consistency.exceptions import InvalidationError, StoreUnavailable
 from cache_consistency.invalidation import targets
-from tests.reading.desk import Desk
+from tests.reading.desk import Desk, Read
 from tests.reading.models import Maker, Special, Spot, Stranger, Thing, ThingProxy
 
 TABLE = "reading_tests_thing"
@@ -66,7 +66,7 @@ def test_another_row_stays_cached(things: Desk) -> None:
     desk = things
     a, b = desk.plain().order_by("slug")
     for one in (a, b):
-        desk.warm(lambda one=one: desk.cached().get(pk=one.pk))
+        desk.warm(desk.cached().get, pk=one.pk)
     invalidate(a)
     desk.hit(lambda: desk.cached().get(pk=b.pk))
     desk.missed(lambda: desk.cached().get(pk=a.pk))
@@ -116,10 +116,10 @@ def test_several_targets_at_once_and_none_at_all(things: Desk) -> None:
     desk = things
     a, b = desk.plain().order_by("slug")
     for one in (a, b):
-        desk.warm(lambda one=one: desk.cached().get(pk=one.pk))
+        desk.warm(desk.cached().get, pk=one.pk)
     assert invalidate(a, b, desk.plain(Maker).get()) > 4
     for one in (a, b):
-        desk.missed(lambda one=one: desk.cached().get(pk=one.pk))
+        desk.missed(desk.cached().get, pk=one.pk)
     assert invalidate(desk.plain().none()) == 0
     with pytest.raises(InvalidationError, match="needs something"):
         invalidate()
@@ -150,7 +150,7 @@ def test_a_queryset_of_values_is_refused(things: Desk) -> None:
 def test_inside_a_transaction_it_acts_now_and_again_at_the_commit(things: Desk) -> None:
     desk = things
     a = desk.plain().get(slug="a")
-    read = lambda: desk.cached().get(pk=a.pk)  # noqa: E731
+    read: Read = lambda: desk.cached().get(pk=a.pk)  # noqa: E731
     desk.warm(read)
     with desk.atomic():
         invalidate(a)

@@ -16,7 +16,7 @@ from cache_consistency.invalidation import retry
 from cache_consistency.invalidation.retry import Debt, RetryQueue
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.stores import MemoryStore
-from tests.reading.desk import Desk
+from tests.reading.desk import Desk, Read
 from tests.reading.models import Thing
 
 
@@ -78,7 +78,7 @@ def away(make_desk: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 def test_a_writer_commits_without_the_store_and_owes_the_resolve(away: Desk) -> None:
     desk, store = away, _store(away)
     thing = desk.thing("a")
-    read = lambda: desk.cached().get(pk=thing.pk).stock  # noqa: E731
+    read: Read = lambda: desk.cached().get(pk=thing.pk).stock  # noqa: E731
     desk.warm(read)
     store.away = True
     desk.plain().filter(pk=thing.pk).update(stock=5)
@@ -164,13 +164,17 @@ def test_a_failed_payment_leaves_the_debt(away: Desk) -> None:
 
 
 def test_debts_are_paid_in_their_order_each_under_its_own_token(away: Desk) -> None:
-    store, paid = _store(away), []
+    store, paid = _store(away), list[str]()
     store.away = True
     for slug in ("a", "b", "c"):
         away.thing(slug)
     store.away = False
     inner = store.resolve
-    store.resolve = lambda tags, token: paid.append(token) or inner(tags, token)  # type: ignore[method-assign, func-returns-value]
+
+    def resolve(tags: Sequence[str], token: str) -> int:
+        paid.append(token)
+        return inner(tags, token)
+    store.resolve = resolve  # type: ignore[method-assign]
     tokens = [debt.token for debt in retry.queue._debts]
     assert retry.queue.pay()
     assert paid == tokens
@@ -186,7 +190,7 @@ def test_too_many_debts_become_a_new_epoch(away: Desk, small: None) -> None:
     desk, store = away, _store(away)
     things = [desk.thing(slug) for slug in "abcd"]
     for thing in things:
-        desk.warm(lambda thing=thing: desk.cached().get(pk=thing.pk))
+        desk.warm(desk.cached().get, pk=thing.pk)
     store.away = True
     for thing in things:
         desk.plain().filter(pk=thing.pk).update(stock=5)
@@ -196,7 +200,7 @@ def test_too_many_debts_become_a_new_epoch(away: Desk, small: None) -> None:
     assert (store.epochs, retry.queue.waiting(), state.withheld) == (1, 0, frozenset())
     assert events.total("retry", outcome="epoch") == 1
     for thing in things:
-        assert desk.missed(lambda thing=thing: desk.cached().get(pk=thing.pk)).stock == 5
+        assert desk.missed(desk.cached().get, pk=thing.pk).stock == 5
 
 
 def test_what_is_given_up_while_the_epoch_is_on_its_way_needs_another_one(small: None) -> None:
@@ -242,7 +246,8 @@ def test_a_forked_child_owes_nothing_and_withholds_nothing(away: Desk) -> None:
         os._exit(0)
     os.waitpid(child, 0)
     assert os.read(reading, 100) == b"0 0"
-    os.close(reading), os.close(writing)
+    os.close(reading)
+    os.close(writing)
     assert retry.queue.waiting() == 1
 
 

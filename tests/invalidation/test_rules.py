@@ -10,7 +10,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_sa
 
 from cache_consistency import invalidates
 from cache_consistency.invalidation.registry import Registry, registry
-from tests.reading.desk import Desk
+from tests.reading.desk import Desk, Read
 from tests.reading.models import Maker, Note, Special, Tag, Thing, ThingProxy
 
 
@@ -19,7 +19,7 @@ def test_a_rule_invalidates_what_no_sql_shows(desk: Desk, rules: Any) -> None:
     note, other = desk.plain(Note).create(text="about"), desk.plain(Note).create(text="other")
     rules(Maker, lambda maker, *, action, using: [f"reading_tests.Note:{note.pk}"])
     maker = desk.maker()
-    reads = lambda: (desk.cached(Note).get(pk=note.pk), desk.cached(Note).get(pk=other.pk))  # noqa: E731
+    reads: Read = lambda: (desk.cached(Note).get(pk=note.pk), desk.cached(Note).get(pk=other.pk))  # noqa: E731
     writes: list[Any] = [maker.save, lambda: desk.maker("New"), lambda: desk.plain(Maker).filter(pk=maker.pk).delete()]
     for write in writes:
         reads()
@@ -57,11 +57,11 @@ def test_a_rule_is_asked_before_and_after_so_that_both_sides_of_a_move_go_stale(
     maker = desk.maker("old")
     rules(Maker, rule)
     for note in notes.values():
-        desk.warm(lambda note=note: desk.cached(Note).get(pk=note.pk))
+        desk.warm(desk.cached(Note).get, pk=note.pk)
     maker.name = "new"
     maker.save()
     for note in notes.values():
-        desk.missed(lambda note=note: desk.cached(Note).get(pk=note.pk))
+        desk.missed(desk.cached(Note).get, pk=note.pk)
 
 
 def test_rules_are_told_what_happens_and_where(desk: Desk, rules: Any) -> None:

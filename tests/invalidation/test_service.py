@@ -32,7 +32,7 @@ class Counting(MemoryStore):
 def counting(make_desk: Any) -> Any:
     desk: Desk = make_desk(store="memory")
     desk.store = Counting(desk.store.keyspace)
-    desk.store.moves = collections.Counter()  # type: ignore[attr-defined]
+    desk.store.moves = collections.Counter()
     with stores.override(desk.store):
         yield desk
 

@@ -56,11 +56,11 @@ class LivingManager(models.Manager[Any]):
         return super().get_queryset().filter(alive=True)
 
 
-class LivingCached(CachedManagerMixin, LivingManager):  # type: ignore[misc]
+class LivingCached(CachedManagerMixin, LivingManager):
     pass
 
 
-class OwnFilterCached(CachedManagerMixin, models.Manager[Any]):  # type: ignore[misc]
+class OwnFilterCached(CachedManagerMixin, models.Manager[Any]):
     def get_queryset(self) -> Any:
         return super().get_queryset().filter(alive=True)
 
@@ -74,7 +74,7 @@ class GreetingManager(models.Manager[Any]):
         return found
 
 
-class GreetingCached(CachedManagerMixin, GreetingManager):  # type: ignore[misc]
+class GreetingCached(CachedManagerMixin, GreetingManager):
     pass
 
 

@@ -39,7 +39,7 @@ def test_each_twin_gives_what_its_sync_form_gives_from_the_same_entry(desk: Desk
     for name, (plain, twin) in FORMS.items():
         expected = seen(plain(desk.plain()))
         assert seen(plain(desk.cached())) == expected, name
-        found, queries = desk.asked(lambda twin=twin: async_to_sync(_awaited)(twin, desk.cached()))
+        found, queries = desk.asked(async_to_sync(_awaited), twin, desk.cached())
         assert seen(found) == expected, name
         assert queries == 0, name
 

@@ -11,7 +11,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now, Pi, Random
 
 from cache_consistency import explain
-from tests.reading.desk import Desk, counted
+from tests.reading.desk import Desk, Read, counted
 from tests.reading.models import Thing
 
 Form = Callable[[Any], Any]
@@ -76,7 +76,7 @@ def test_what_is_deterministic_is_cached(make_desk: Any, name: str) -> None:
 def test_raw_sql_depends_on_the_tables_it_names(make_desk: Any) -> None:
     desk: Desk = make_desk(store="memory")
     pk, other = desk.thing("a").pk, desk.thing("b")
-    read = lambda: desk.cached().filter(pk=pk).annotate(x=RawSQL("(SELECT COUNT(*) FROM reading_tests_maker)", ()))[0].x  # noqa: E731
+    read: Read = lambda: desk.cached().filter(pk=pk).annotate(x=RawSQL("(SELECT COUNT(*) FROM reading_tests_maker)", ()))[0].x  # noqa: E731
     assert desk.warm(read) == 0
     other.save()
     assert desk.hit(read) == 0
@@ -106,8 +106,9 @@ def test_a_view_is_a_table_that_no_model_describes(make_desk: Any) -> None:
 
 def test_a_collation_that_folds_case_is_not_named_by_value(make_desk: Any) -> None:
     """Equality is the database's own there: entries depend on the whole table."""
-    from cache_consistency.capture.equality import is_exact
     from django.db.models import CharField
+
+    from cache_consistency.capture.equality import is_exact
 
     desk: Desk = make_desk(store="memory")
     field = CharField(max_length=9, db_collation="NOCASE" if desk.alias == "default" else "und-x-icu-ci")

@@ -8,9 +8,9 @@ import pytest
 from django.db.models import Count
 
 from cache_consistency import explain, no_cache, stores
+from cache_consistency.capture.tagging import table_tags
 from cache_consistency.exceptions import InvalidationError
 from cache_consistency.invalidation.service import renew
-from cache_consistency.capture.tagging import table_tags
 from tests.reading.desk import Desk, counted
 from tests.reading.models import Spot, Stranger, Thing
 

@@ -14,7 +14,7 @@ from cache_consistency.exceptions import StoreRefused, StoreTimeout, StoreUnavai
 from cache_consistency.protocol import entries
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.stores import MemoryStore
-from tests.reading.desk import Desk, counted, seen
+from tests.reading.desk import Desk, Read, counted, seen
 from tests.reading.models import Thing
 
 READS: dict[str, Callable[[Any], Any]] = {
@@ -144,12 +144,12 @@ def test_bytes_that_cannot_be_decoded_do_not_stay_in_the_way(faulty: Desk) -> No
     faulty.store.exchange(lambda raw: raw[: _head_of(raw)] + b"?")  # type: ignore[attr-defined]
     for form in ("get", "list", "values", "count"):
         READS[form](faulty.cached())
-        faulty.hit(lambda form=form: READS[form](faulty.cached()))
+        faulty.hit(READS[form], faulty.cached())
 
 
 def test_a_value_that_cannot_be_stored_is_returned_and_counted(faulty: Desk) -> None:
     huge = 2**80
-    read = lambda: list(faulty.cached().annotate(huge=Value(huge, output_field=DecimalField())).values_list("huge", flat=True))  # noqa: E731
+    read: Read = lambda: list(faulty.cached().annotate(huge=Value(huge, output_field=DecimalField())).values_list("huge", flat=True))  # noqa: E731
     if faulty.alias == "default":
         pytest.skip("SQLite has no number of 80 bits")
     assert read() == read() == [huge, huge]

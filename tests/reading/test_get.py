@@ -10,7 +10,7 @@ from django.core.exceptions import FieldError
 from django.db.models import Sum
 
 from cache_consistency import CachedManager
-from tests.reading.desk import Desk, counted, seen
+from tests.reading.desk import Desk, Read, counted, seen
 from tests.reading.models import Code, Coded, Kind, Maker, Note, OnlyCached, Passport, Rate, Special, Spot, Thing, ThingProxy
 
 
@@ -18,7 +18,7 @@ from tests.reading.models import Code, Coded, Kind, Maker, Note, OnlyCached, Pas
 def test_a_get_by_pk_is_a_hit_from_the_second_time_on_and_a_write_ends_it(make_desk: Any, store: str) -> None:
     desk: Desk = make_desk(store=store)
     pk = desk.thing(data={"a": [1]}, price=decimal.Decimal("9.90"), blob=b"\0x").pk
-    read = lambda: desk.cached().get(pk=pk)  # noqa: E731
+    read: Read = lambda: desk.cached().get(pk=pk)  # noqa: E731
     assert seen(desk.missed(read)) == seen(desk.plain().get(pk=pk))
     assert seen(desk.hit(read)) == seen(desk.plain().get(pk=pk))
     desk.plain().filter(pk=pk).update(name="new")
@@ -39,9 +39,8 @@ def test_every_name_and_form_of_a_lookup_finds_the_same_row(desk: Desk) -> None:
     ]  # fmt: skip
     expected = seen(desk.plain().get(pk=thing.pk))
     for form in names:
-        read = lambda form=form: desk.cached().get(**form)
-        assert seen(read()) == expected, form
-        assert seen(desk.hit(read)) == expected, form
+        assert seen(desk.cached().get(**form)) == expected, form
+        assert seen(desk.hit(desk.cached().get, **form)) == expected, form
     desk.plain().filter(pk=thing.pk).update(stock=5)
     for form in names:
         assert desk.cached().get(**form).stock == 5, form
@@ -61,7 +60,7 @@ def test_what_is_missing_raises_as_django_and_is_freed_by_the_insert(desk: Desk)
             desk.plain().get(**form)
         assert (type(ours.value), str(ours.value)) == (type(djangos.value), str(djangos.value))
         with pytest.raises(Thing.DoesNotExist):
-            desk.hit(lambda form=form: desk.cached().get(**form))
+            desk.hit(desk.cached().get, **form)
     made = desk.thing("none")
     assert desk.cached().get(slug="none").pk == made.pk
     assert desk.cached().get(name="none").pk == made.pk
@@ -81,7 +80,7 @@ def test_a_row_whose_pk_the_database_makes_frees_the_negative_entry_under_that_p
         desk.cached().get(pk=pk)
     tags = [desk.tag("a"), desk.tag("b")]
     desk.plain().get(pk=pk - 1).tags.set(tags)
-    read_pairs = lambda: sorted(map(str, desk.cached().filter(pk__in=[pk, pk - 1]).values_list("pk", "tags__word")))  # noqa: E731
+    read_pairs: Read = lambda: sorted(map(str, desk.cached().filter(pk__in=[pk, pk - 1]).values_list("pk", "tags__word")))  # noqa: E731
     assert len(read_pairs()) == 2
     assert desk.thing("two", stock=4).pk == pk
     assert desk.cached().get(pk=pk).slug == "two"
@@ -163,8 +162,8 @@ def test_proxies_read_the_same_entries_as_their_own_class(desk: Desk) -> None:
 
 def test_a_row_of_two_tables_is_freed_by_a_write_to_either(desk: Desk) -> None:
     pk = desk.plain(Special).create(slug="s", name="s", extra="x").pk
-    read = lambda: desk.cached(Special).get(pk=pk)  # noqa: E731
-    by_extra = lambda: desk.cached(Special).get(extra="x")  # noqa: E731
+    read: Read = lambda: desk.cached(Special).get(pk=pk)  # noqa: E731
+    by_extra: Read = lambda: desk.cached(Special).get(extra="x")  # noqa: E731
     for form in (read, by_extra, lambda: desk.cached(Special).get(slug="s"), lambda: desk.cached(Special).get(id=pk)):
         assert seen(form()) == seen(desk.plain(Special).get(pk=pk))
         desk.hit(form)
@@ -196,7 +195,7 @@ def test_a_parent_row_that_becomes_a_child_frees_the_missing_child(desk: Desk) -
 
 def test_a_primary_key_of_two_columns(desk: Desk) -> None:
     desk.plain(Spot).create(row="A", number=1)
-    read = lambda: desk.cached(Spot).get(pk=("A", 1))  # noqa: E731
+    read: Read = lambda: desk.cached(Spot).get(pk=("A", 1))  # noqa: E731
     assert seen(desk.warm(read)) == seen(desk.plain(Spot).get(pk=("A", 1)))
     desk.warm(lambda: desk.cached(Spot).get(row="A"))
     desk.plain(Spot).filter(pk=("A", 1)).update(guest="Ada")
@@ -262,7 +261,7 @@ def test_a_manager_of_an_abstract_base_belongs_to_each_child(desk: Desk) -> None
 def test_a_model_whose_only_manager_is_cached_has_djangos_as_its_default(desk: Desk) -> None:
     assert type(OnlyCached._default_manager).__name__ == "Manager"
     assert not isinstance(OnlyCached._default_manager, CachedManager)
-    made = OnlyCached.objects.using(desk.alias).create(text="x")  # type: ignore[attr-defined]
+    made = OnlyCached.objects.using(desk.alias).create(text="x")
     assert desk.cached(OnlyCached).get(pk=made.pk) == made
 
 

@@ -65,6 +65,12 @@ def test_equal_values_of_one_type_have_one_text() -> None:
         def utcoffset(self, when: datetime.datetime | None) -> datetime.timedelta:
             return datetime.timedelta(hours=1)
 
+        def dst(self, when: datetime.datetime | None) -> None:
+            return None
+
+        def tzname(self, when: datetime.datetime | None) -> str:
+            return "same"
+
         def __repr__(self) -> str:
             return f"<Zone at {id(self):#x}>"
 

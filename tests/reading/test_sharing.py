@@ -12,10 +12,8 @@ from django.db.models.functions import TruncDay
 from django.utils import timezone
 
 from cache_consistency import conf
-from tests.reading.desk import Desk
+from tests.reading.desk import Desk, Read
 from tests.reading.models import Thing
-
-Read = Callable[[], Any]
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -34,7 +32,7 @@ def test_two_databases_on_one_store_share_nothing(cache_consistency: Any) -> Non
     theirs.save()
     assert here.hit(lambda: here.cached().get(pk=7)).name == "here"
     assert there.cached().get(pk=7).name == "there 2"
-    assert list(Thing.cached.using("other").values_list("name", flat=True)) == ["there 2"]  # type: ignore[attr-defined]
+    assert list(Thing.cached.using("other").values_list("name", flat=True)) == ["there 2"]
 
 
 def test_what_vary_says_is_part_of_every_key(make_desk: Any) -> None:
@@ -58,8 +56,8 @@ def test_what_vary_says_is_part_of_every_key(make_desk: Any) -> None:
 
 def test_the_current_time_zone_is_part_of_what_it_changes(desk: Desk) -> None:
     desk.thing("a", made=datetime.datetime(2024, 1, 1, 23, 30, tzinfo=datetime.UTC))
-    read = lambda: list(desk.cached().annotate(begin=TruncDay("made")).values_list("begin", "made__day"))  # noqa: E731
-    by_date = lambda: desk.cached().filter(made__date=datetime.date(2024, 1, 2)).count()  # noqa: E731
+    read: Read = lambda: list(desk.cached().annotate(begin=TruncDay("made")).values_list("begin", "made__day"))  # noqa: E731
+    by_date: Read = lambda: desk.cached().filter(made__date=datetime.date(2024, 1, 2)).count()  # noqa: E731
     assert (desk.warm(read)[0][1], desk.warm(by_date)) == (1, 0)
     with timezone.override("Asia/Tokyo"):
         assert (desk.warm(read)[0][1], desk.warm(by_date)) == (2, 1)
@@ -122,9 +120,9 @@ def test_a_replica_is_neither_read_nor_stored_while_the_cache_answers(cache_cons
         "joined": lambda m: m.select_related("maker")[0].name, "dates": lambda m: m.order_by("-name").values("name")[0]["name"],
     }  # fmt: skip
     for name, read in reads.items():
-        assert [read(Thing.cached) for _ in range(2)] == ["primary"] * 2, name  # type: ignore[attr-defined]
+        assert [read(Thing.cached) for _ in range(2)] == ["primary"] * 2, name
     assert Thing.objects.get().name == "replica"
-    assert [one.name for one in Thing.cached.cached(False)] == ["replica"]  # type: ignore[attr-defined]
-    assert next(iter(Thing.cached.iterator())).name == "replica"  # type: ignore[attr-defined]
+    assert [one.name for one in Thing.cached.cached(False)] == ["replica"]
+    assert next(iter(Thing.cached.iterator())).name == "replica"
     settings.CACHE_CONSISTENCY = {**settings.CACHE_CONSISTENCY, "READS": "off"}
-    assert Thing.cached.get().name == "replica"  # type: ignore[attr-defined]
+    assert Thing.cached.get().name == "replica"

@@ -11,7 +11,7 @@ from django.db.models import Sum
 from cache_consistency import events, no_cache, stores, switches
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.stores import MemoryStore
-from tests.reading.desk import Desk, counted
+from tests.reading.desk import Desk, Read, counted
 from tests.reading.models import Thing
 
 READS: dict[str, Callable[[Any], Any]] = {
@@ -31,7 +31,7 @@ def test_switched_off_every_read_asks_the_database_and_nothing_is_stored(make_de
     desk: Desk = make_desk(**given)
     desk.thing("a")
     for read in READS.values():
-        desk.never_cached(lambda read=read: read(desk.cached()))
+        desk.never_cached(read, desk.cached())
     assert counted("store") == counted("hit") == counted("miss") == 0
 
 
@@ -66,7 +66,7 @@ def test_under_a_test_runner_everything_passes_through_unless_asked(desk: Desk, 
     assert switches.under_test_runner()
     monkeypatch.setattr(switches, "_asked_by_tests", 0)
     for read in READS.values():
-        desk.never_cached(lambda read=read: read(desk.cached()))
+        desk.never_cached(read, desk.cached())
 
 
 def test_a_block_that_opts_out_reads_from_the_database_stores_nothing_and_invalidates(desk: Desk) -> None:
@@ -76,7 +76,7 @@ def test_a_block_that_opts_out_reads_from_the_database_stores_nothing_and_invali
     with no_cache():
         stored = counted("store", "stored")
         for read in READS.values():
-            desk.never_cached(lambda read=read: read(desk.cached()))
+            desk.never_cached(read, desk.cached())
         assert counted("store", "stored") == stored
         desk.plain().update(name="b")
     assert desk.missed(lambda: desk.cached().get(slug="a")).name == "b"
@@ -95,7 +95,7 @@ def test_without_a_policy_or_a_store_nothing_but_the_reads_notice(desk: Desk) ->
 def test_in_shadow_the_database_answers_and_hits_are_compared(make_desk: Any, name: str) -> None:
     desk: Desk = make_desk(READS="shadow")
     desk.thing("a")
-    read = lambda: READS[name](desk.cached())  # noqa: E731
+    read: Read = lambda: READS[name](desk.cached())  # noqa: E731
     for number in range(3):
         assert desk.missed(read) == READS[name](desk.plain()), "one query, as without us"
         assert counted("shadow", "equal") == number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.db.transaction import TransactionManagementError
 from tests.reading.desk import Desk, counted
 from tests.reading.models import Maker, Thing
 
-READS = {
+READS: dict[str, Callable[[Any], Any]] = {
     "get": lambda m: m.get(slug="a").name,
     "list": lambda m: [one.name for one in m.filter(slug="a")],
     "values": lambda m: list(m.values_list("name", flat=True)),
@@ -82,7 +83,7 @@ def test_repeatable_read_asks_the_database_and_stores_nothing(warm: Desk) -> Non
         with warm.connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         for name, read in READS.items():
-            assert warm.asked(lambda read=read: read(warm.cached()))[1] >= 1, name
+            assert warm.asked(read, warm.cached())[1] >= 1, name
     assert counted("bypass", "transaction") >= len(READS)
 
 
@@ -99,9 +100,8 @@ def test_for_update_asks_the_database(warm: Desk) -> None:
 def test_a_broken_block_raises_as_django(warm: Desk) -> None:
     pk = warm.plain().get().pk
     with warm.atomic():
-        with pytest.raises(IntegrityError):
-            with warm.atomic(savepoint=False):
-                warm.thing("a")
+        with pytest.raises(IntegrityError), warm.atomic(savepoint=False):
+            warm.thing("a")
         for read in (lambda: warm.cached().get(pk=pk), lambda: list(warm.cached().all()), lambda: warm.cached().count()):
             with pytest.raises(TransactionManagementError):
                 read()

@@ -46,7 +46,7 @@ def test_afterwards_everything_is_as_before() -> None:
     before = (switches.active(), hooks.installed(), sink.installed(), app_settings())
     with active_cache() as store:
         assert switches.active()
-        assert app_settings().NAMESPACE == store.keyspace.namespace
+        assert store.keyspace.namespace == app_settings().NAMESPACE
         assert hooks.installed()
     assert (switches.active(), hooks.installed(), sink.installed(), app_settings()) == before
 
@@ -64,10 +64,10 @@ class TestInATestCase(TestCase):
 
     def test_reads_are_cached_and_writes_invalidate(self) -> None:
         thing = Thing.objects.create(slug="a", name="a")
-        Thing.cached.get(pk=thing.pk)  # type: ignore[attr-defined]
+        Thing.cached.get(pk=thing.pk)
         with self.assertNumQueries(0):
-            Thing.cached.get(pk=thing.pk)  # type: ignore[attr-defined]
+            Thing.cached.get(pk=thing.pk)
         thing.name = "b"
         thing.save()
         with self.assertNumQueries(1):
-            assert Thing.cached.get(pk=thing.pk).name == "b"  # type: ignore[attr-defined]
+            assert Thing.cached.get(pk=thing.pk).name == "b"

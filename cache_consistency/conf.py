@@ -244,5 +244,5 @@ def reload() -> None:
 
 @receiver(setting_changed)
 def _changed(*, setting: str, **kwargs: object) -> None:
-    if setting in {NAME, "CACHES", "DATABASES"}:
+    if setting in {NAME, "CACHES", "DATABASES", "USE_TZ"}:              # the last decides what a stored moment means
         reload()

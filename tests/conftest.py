@@ -22,6 +22,7 @@ import redis
 from django.db import connections
 from pytest_django import Settings
 
+from cache_consistency.testing.plugin import cache_consistency as cache_consistency  # an uninstalled checkout has no entry points
 from cache_consistency.testing.servers import PostgresServer, RedisServer, find_postgres, find_redis_server
 from tests.databases import postgres_settings, postgres_url
 from tests.servers import require

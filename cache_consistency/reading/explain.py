@@ -128,7 +128,7 @@ def _look(subject: str, question: Question, plan: Plan, connection: Any, tables:
         return Explanation(subject, "uncached", f"the store does not answer: {error}")
     if switch == "off":
         return dataclasses.replace(found, outcome="uncached", reason='READS is "off", or this block said no_cache()')
-    if not state.withheld.isdisjoint(tables):
+    if state.withheld is None or not state.withheld.isdisjoint(tables):
         return dataclasses.replace(found, outcome="uncached", reason="this process still owes the store an invalidation of the table")
     if not state.may_serve(connection, tables):
         return dataclasses.replace(
@@ -147,10 +147,9 @@ _REASONS = {
 
 
 def _consult(subject: str, question: Question, plan: Plan, store: Store) -> Explanation:
-    tags = question.tags + question.also
+    tags, epoch = question.tags + question.also, store.epoch()      # first: a store that was never used has none
     raw, *states, epoch_value = store.get((question.key, *tags, store.keyspace.epoch))
     answer = validate(raw, states, epoch_value, question.canonical, short=len(question.tags) if question.also else None)
-    epoch = store.epoch()
     hit = isinstance(answer, bytes)
     return Explanation(
         subject,
@@ -160,5 +159,5 @@ def _consult(subject: str, question: Question, plan: Plan, store: Store) -> Expl
         tuple((tag, "absent" if one is None else "clean" if is_clean(one) else "pending") for tag, one in zip(tags, states, strict=True)),
         plan.policy.ttl,
         epoch.age,
-        max(0.0, app_settings().QUARANTINE - epoch.age),
+        max(0.0, app_settings().QUARANTINE - epoch.age) if store.shared else 0.0,       # what is in memory outlives nothing
     )

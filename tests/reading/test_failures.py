@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from django.db.models import Sum, Value
-from django.db.models.functions import Cast
-from django.db.models import DecimalField
+from django.db.models import DecimalField, Sum, Value
 
 from cache_consistency import stores
 from cache_consistency.exceptions import StoreRefused, StoreTimeout, StoreUnavailable
@@ -183,12 +181,9 @@ def test_an_answer_that_is_too_big_is_returned_and_not_kept(faulty: Desk) -> Non
     assert counted("store_refused", "too_big") == 2
 
 
-def test_a_young_epoch_stores_nothing_and_says_so(make_desk: Any) -> None:
-    from cache_consistency import explain
-
+def test_a_young_epoch_stores_nothing(make_desk: Any) -> None:
     desk: Desk = make_desk(store="memory")
-    with stores.override(MemoryStore(Keyspace(desk.store.keyspace.namespace), quarantine=1000)):
-        thing = desk.thing("a")
+    with stores.override(MemoryStore(desk.store.keyspace, quarantine=1000)):
+        desk.thing("a")
         desk.never_cached(lambda: desk.cached().get(slug="a"))
-        assert "quarantine" in str(explain(thing)) or explain(thing).epoch_age is not None
-        _ = Cast
+        desk.never_cached(lambda: desk.cached().count())

@@ -112,7 +112,7 @@ def test_in_shadow_a_stale_entry_is_counted_and_told_and_not_served(make_desk: A
         READS[name](desk.cached())
     told: list[events.Event] = []
     unsubscribe = events.subscribe(told.append)
-    with switches_off():
+    with stores.override(None):                                     # whom nobody sees
         desk.plain().create(slug="b", name="b", stock=0)
         desk.plain().filter(slug="a").update(name="unseen")
     for name in ("get", "list", "values", "count"):
@@ -121,22 +121,6 @@ def test_in_shadow_a_stale_entry_is_counted_and_told_and_not_served(make_desk: A
     assert counted("shadow", "stale") == 4
     assert [event.outcome for event in told] == ["stale"] * 4
     assert all(set(event.detail) == {"key"} for event in told), "no values of a query: they may be secrets"
-
-
-def switches_off() -> Any:
-    """Write as somebody does whom the hooks do not see."""
-    from contextlib import contextmanager
-
-    from cache_consistency.capture import state
-
-    @contextmanager
-    def blind() -> Any:
-        state.set_active(False)
-        try:
-            yield
-        finally:
-            state.set_active(True)
-    return blind()
 
 
 def test_in_shadow_what_was_only_in_flight_has_moved(make_desk: Any) -> None:

@@ -125,9 +125,11 @@ def _column_field(field: Field[Any, Any]) -> Field[Any, Any]:
 
 
 def _speaks_sql_of_its_own(field: Any) -> bool:
-    """Return whether the field changes its value or its comparison in SQL: encrypted columns, case-folding ``exact``."""
+    """Return whether the field changes its value or its comparison on the way to the column: encrypted columns, case-folding ``exact``."""
     if hasattr(field, "get_placeholder") or hasattr(field, "get_placeholder_sql"):
         return True
+    if not type(field).get_db_prep_value.__module__.startswith("django."):
+        return True                                                   # a reader's value is not yet what the database compares
     exact = field.get_lookup("exact")
     return exact is None or not exact.__module__.startswith("django.")
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 
 from django.apps import apps
 
-from cache_consistency.capture.tokens import Token, tokens
+from cache_consistency.capture.tokens import Token, names_of_table, tokens
 from cache_consistency.declare import tracked
 
 _KEYWORDS = frozenset(
@@ -78,8 +78,7 @@ def scan_sql(sql: str, vendor: str, version: int) -> Scan:
     words, known = list(tokens(sql, vendor=vendor)), _known_tables(version)
     mentions: dict[str, int] = {}
     for token, after in zip(words, [*words[1:], _NOTHING], strict=True):
-        table = known.get(token.name) if token.kind in _NAMES else None
-        if table is not None:
+        for table in known.get(token.name, ()) if token.kind in _NAMES else ():
             mentions[table] = mentions.get(table, 0) + (after != _DOT)
     headers = _common_tables(words)
     known_here = {*known, *(words[place].name for place in headers)}
@@ -87,10 +86,14 @@ def scan_sql(sql: str, vendor: str, version: int) -> Scan:
 
 
 @functools.lru_cache(maxsize=4)
-def _known_tables(version: int) -> dict[str, str]:
-    """Return every table that an installed model or the tracked list describes, by its name in lower case."""
+def _known_tables(version: int) -> dict[str, list[str]]:
+    """Return every table that an installed model or the tracked list describes, by each name that SQL may use for it."""
     models = apps.get_models(include_auto_created=True)
-    return {table.lower(): table for table in (*(model._meta.db_table for model in models), *tracked.tables())}
+    found: dict[str, list[str]] = {}
+    for table in dict.fromkeys((*(model._meta.db_table for model in models), *tracked.tables())):
+        for name in names_of_table(table):
+            found.setdefault(name, []).append(table)
+    return found
 
 
 _NAMES = frozenset({"word", "name"})

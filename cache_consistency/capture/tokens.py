@@ -24,6 +24,16 @@ _BACKSLASHES = re.compile(r"""(?P<text>'(?:[^'\\]|\\.|'')*(?:'|\Z))""", re.DOTAL
 """MySQL's texts."""
 
 
+def folded(name: str) -> str:
+    """Return ``name`` without its case: databases disagree on it, so nobody is to be missed for it."""
+    return name.upper().lower()                                       # a word comes in upper case, and "ß" does not come back from there
+
+
+def names_of_table(db_table: str) -> set[str]:
+    """Return what SQL may call a table, folded and without its schema: a dot outside of quotation marks is part of a name to Django."""
+    return {folded(db_table.rpartition(".")[2].strip('"`')), folded(db_table.strip('"`'))}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Token:
     kind: str
@@ -32,8 +42,8 @@ class Token:
 
     @property
     def name(self) -> str:
-        """What a word or a quoted name calls, lower case: databases disagree on case, so nobody is to be missed for it."""
-        return self.text.lower()
+        """What a word or a quoted name calls; see `folded`."""
+        return folded(self.text)
 
 
 def tokens(sql: str, *, vendor: str) -> Iterator[Token]:

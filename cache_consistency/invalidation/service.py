@@ -15,6 +15,7 @@ from typing import Any
 from cache_consistency import events, stores, switches
 from cache_consistency.conf import app_settings
 from cache_consistency.declare import tracked
+from cache_consistency.exceptions import StoreError
 from cache_consistency.invalidation.announce import announce, announce_after
 from cache_consistency.invalidation.retry import Debt, queue
 from cache_consistency.protocol import wishes
@@ -57,12 +58,13 @@ def _nothing() -> None:
 class _WriteShell:
     """Answers the wishes of one WRITE."""
 
-    __slots__ = ("commit", "sent", "store")
+    __slots__ = ("commit", "marked", "sent", "store")
 
     def __init__(self, store: Store, commit: Callable[[], None]) -> None:
         self.store = store
         self.commit = commit
         self.sent = 0.0
+        self.marked = False
 
     def __call__(self, wish: Wish) -> Any:
         return _ANSWERS[wish.__class__](self, wish)
@@ -73,6 +75,7 @@ class _WriteShell:
     def mark(self, wish: wishes.Mark) -> None:
         self.sent = time.monotonic()
         self.store.mark(wish.tags, wish.token, ttl=app_settings().MARK_TTL)
+        self.marked = True
 
     def age(self, wish: wishes.MarkAge) -> float:
         return time.monotonic() - self.sent
@@ -81,7 +84,22 @@ class _WriteShell:
         self.commit()
 
     def resolve(self, wish: wishes.Resolve) -> int:
-        return self.store.resolve(wish.tags, wish.token)
+        """
+        Send RESOLVE; after a good MARK its answer is read when this thread next uses the store.
+
+        Until it is executed the tags are pending, which is safe; without a mark nothing protects readers, so that answer is waited for.
+        """
+        if not self.marked:
+            return self.store.resolve(wish.tags, wish.token)
+        age = self.age(wishes.MarkAge())
+
+        def on_answer(answer: int | StoreError) -> None:
+            if isinstance(answer, StoreError):
+                self.owe(wishes.Owe(wish.tags, wish.token, marked=True))
+            elif answer < len(wish.tags):
+                _lost_marks(len(wish.tags), answer, age)
+        self.store.resolve_soon(wish.tags, wish.token, on_answer)
+        return len(wish.tags)
 
     def unmarked(self, wish: wishes.Unmarked) -> None:
         events.emit(events.Event("unmarked", "", type(wish.error).__name__, {"tags": len(wish.tags), "error": str(wish.error)}))
@@ -92,9 +110,13 @@ class _WriteShell:
         queue.owe(Debt(self.store, wish.tags, wish.token, _tables(wish.tags)))
 
     def lost_marks(self, wish: wishes.LostMarks) -> None:
-        if time.monotonic() - self.sent < app_settings().MARK_TTL:
-            events.emit(events.Event("lost_marks", "", "", {"expected": wish.expected, "found": wish.found}))
-            events.warn_once("lost_marks", "somebody deletes or evicts pending tags: %d of %d stood", wish.found, wish.expected)
+        _lost_marks(wish.expected, wish.found, self.age(wishes.MarkAge()))
+
+
+def _lost_marks(expected: int, found: int, age: float) -> None:
+    if age < app_settings().MARK_TTL:
+        events.emit(events.Event("lost_marks", "", "", {"expected": expected, "found": found}))
+        events.warn_once("lost_marks", "somebody deletes or evicts pending tags: %d of %d stood", found, expected)
 
 
 _ANSWERS: dict[type[Wish], Callable[[_WriteShell, Any], Any]] = {

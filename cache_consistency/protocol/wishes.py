@@ -80,7 +80,12 @@ class Commit(Wish, frozen=True):
 
 
 class Resolve(Wish, frozen=True):
-    """-> int: in how many tags the token still stood."""
+    """
+    -> int: in how many tags the token still stood.
+
+    A driver may answer with the number of tags as soon as the command is sent, if the mark stands, and see to the real answer later: until
+    RESOLVE is executed the tags are pending, and nobody is served.
+    """
 
     tags: tuple[Tag, ...]
     token: str

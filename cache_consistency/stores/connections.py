@@ -13,6 +13,7 @@ ENSURE_EPOCH: not a resend behind our back, but a second attempt with random par
 from __future__ import annotations
 
 import collections
+import contextlib
 import threading
 import weakref
 from collections.abc import Callable
@@ -115,6 +116,8 @@ class Line:
 
     def __del__(self) -> None:
         if self._owed:                                              # the thread has ended; the driver closes the socket itself
+            with contextlib.suppress(*DRIVER_ERRORS):               # told to those who wait for the replies
+                self.settle()                                       # they came long ago
             self.close()
 
     def _make_way(self) -> None:

@@ -145,5 +145,6 @@ def test_marks_that_somebody_deletes_are_noticed(stage: Stage, server: RedisServ
             client.delete(*stage.store.marked[-1][0])
     stage.store.after("mark", delete_marks)
     stage.books.filter(pk=book.pk).update(version=2)
+    stage.store.flush_replies()
     unsubscribe()
     assert "lost_marks" in heard

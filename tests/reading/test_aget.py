@@ -318,7 +318,7 @@ def test_a_loop_that_is_run_inside_atomic_asks_the_database_as_django_does(stage
         (found, hopped) = await hops(lambda: stage.cached.aget(pk=book.pk))
         return found.version, hopped
     if stage.connection.vendor == "sqlite":
-        return                                                      # its writer holds everybody else off
+        pytest.skip("one snapshot a transaction: nothing is served inside, whatever runs there")
     with stage.atomic():
         stage.books.filter(pk=book.pk).update(version=2)
         version, hopped = run(main)

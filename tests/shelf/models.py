@@ -1,4 +1,4 @@
-"""Books that are read through the cache and written in every way that the ORM knows; `Plain` is the same without a policy."""
+"""Books that are read through the cache and written in every way that the ORM knows."""
 
 from __future__ import annotations
 
@@ -84,13 +84,28 @@ class Loan(models.Model):
         cache_policy = {"ttl": "1h", "lookups": ["book"]}
 
 
-class Plain(models.Model):
-    """A book nobody caches: what the same write costs without us."""
+class Measured(models.Model):
+    """What the bench reads and writes: two models that differ in what is declared, and nothing else."""
 
     isbn = models.CharField(max_length=20, unique=True)
     title = models.CharField(max_length=60, default="")
     version = models.IntegerField(default=1)
     mark = models.CharField(max_length=20, default="A", db_index=True)
+    shelf = models.IntegerField(default=0, db_index=True)
     price = models.DecimalField(max_digits=8, decimal_places=2, default=0)
 
     objects: ClassVar[models.Manager[Any]] = models.Manager()
+    cached = CachedManager()
+
+    class Meta:
+        abstract = True
+
+
+class MeasuredByKey(Measured):
+    class Meta:
+        cache_policy = {"ttl": "1h"}
+
+
+class MeasuredByLookups(Measured):
+    class Meta:
+        cache_policy = {"ttl": "1h", "lookups": ["mark", "shelf"]}

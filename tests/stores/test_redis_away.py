@@ -128,14 +128,24 @@ def test_a_late_answer_that_does_not_come_in_time_ends_the_next_command_too(own_
     assert [type(answer) for answer in answers] == [StoreTimeout]
 
 
-def test_late_answers_of_a_thread_that_ends_are_given_up(own_server: RedisServer) -> None:
+def test_late_answers_of_a_thread_that_ends_are_read_as_it_ends(own_server: RedisServer) -> None:
     store, answers = store_at(own_server.url), list[int | StoreError]()
     store.mark([ROW], "w1", ttl=FAR)
     thread = threading.Thread(target=store.resolve_soon, args=([ROW], "w1", answers.append))
     thread.start()
     thread.join()
     gc.collect()
-    assert [type(answer) for answer in answers] == [StoreUnavailable]
+    assert answers == [1]
+
+
+def test_late_answers_that_a_thread_does_not_live_to_see_are_given_up(own_server: RedisServer) -> None:
+    store, answers = store_at(own_server.url, timeout=TIMEOUT), list[int | StoreError]()
+    store.mark([ROW], "w1", ttl=FAR)
+    thread = threading.Thread(target=lambda: (store.get([ROW]), own_server.pause(), store.resolve_soon([ROW], "w1", answers.append)))
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert [type(answer) for answer in answers] == [StoreTimeout]
 
 
 def test_after_an_interrupt_no_reply_reaches_the_wrong_request(

@@ -13,6 +13,7 @@ from cache_consistency.capture.hooks import brackets
 from cache_consistency.capture.hooks.served import serve
 from cache_consistency.capture.rawsql import Control, Statement, classify
 from cache_consistency.capture.state import State
+from cache_consistency.capture.tokens import names_of_table
 from cache_consistency.capture.writes import bulk_tags
 from cache_consistency.declare import tracked
 from cache_consistency.protocol.tags import Tag
@@ -107,13 +108,14 @@ def written_tables(connection: Any, statement: Statement, *, text: Any = "") -> 
 
 
 def _tracked_names() -> dict[str, list[str]]:
-    """Return the tracked tables by the lower-case name that SQL may use for them."""
+    """Return the tracked tables by each name that SQL may use for them."""
     global _by_name
     version, names = _by_name
     if version != tracked.version():
         version, names = tracked.version(), {}
         for table in tracked.tables():
-            names.setdefault(table.rpartition(".")[2].strip('"`').lower(), []).append(table)
+            for name in names_of_table(table):
+                names.setdefault(name, []).append(table)
         _by_name = (version, names)
     return names
 

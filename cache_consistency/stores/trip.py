@@ -1,7 +1,7 @@
 """
 The trip switch: one caller waits for a store that does not answer, the others do not.
 
-After a call got no answer the store is left alone for half a second, then for one at a time; at the end of each pause one call is let through
+After a call got no answer the store is left alone for half a second, then for one at a time; at the end of each pause one call goes through
 as a probe. It is not a breaker: it knows one store, counts no error rate, and never makes callers wait for each other.
 """
 

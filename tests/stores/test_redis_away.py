@@ -141,7 +141,12 @@ def test_late_answers_of_a_thread_that_ends_are_read_as_it_ends(own_server: Redi
 def test_late_answers_that_a_thread_does_not_live_to_see_are_given_up(own_server: RedisServer) -> None:
     store, answers = store_at(own_server.url, timeout=TIMEOUT), list[int | StoreError]()
     store.mark([ROW], "w1", ttl=FAR)
-    thread = threading.Thread(target=lambda: (store.get([ROW]), own_server.pause(), store.resolve_soon([ROW], "w1", answers.append)))
+
+    def write() -> None:
+        store.get([ROW])
+        own_server.pause()
+        store.resolve_soon([ROW], "w1", answers.append)
+    thread = threading.Thread(target=write)
     thread.start()
     thread.join()
     gc.collect()

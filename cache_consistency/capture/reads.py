@@ -10,13 +10,12 @@ vouch for (a function that is not known to be deterministic, a table whose write
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Field
 from django.db.models.expressions import Col
-from django.db.models.lookups import Exact, In, Lookup
+from django.db.models.lookups import Exact, In
 from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
 
@@ -115,8 +114,7 @@ def _pinning(where: WhereNode) -> Iterable[Any]:
                 yield child
 
 
-@functools.cache
-def is_stock(kind: type[Lookup[Any]]) -> bool:
+def is_stock(kind: type[Any]) -> bool:
     """Return whether a comparison is one of Django's own for columns: a subclass may compare in any way it likes."""
     return kind.__module__ in {"django.db.models.lookups", "django.db.models.fields.related_lookups"}
 

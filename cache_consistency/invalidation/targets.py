@@ -35,7 +35,8 @@ def database_of(target: Any) -> str:
     """Return the alias of the database that ``target`` belongs to by itself: where an instance came from, where a queryset reads."""
     if isinstance(target, Model):
         return target._state.db or DEFAULT_DB_ALIAS
-    return (isinstance(target, QuerySet) and target._db) or DEFAULT_DB_ALIAS
+    alias: str | None = target._db if isinstance(target, QuerySet) else None                # type: ignore[attr-defined]
+    return alias or DEFAULT_DB_ALIAS
 
 
 def _tags(target: Any, using: str) -> Iterable[Tag]:
@@ -97,7 +98,7 @@ def _row_tags(model: type[Model], rows: list[Any], using: str) -> Iterable[Tag]:
         for row in rows:
             try:
                 yield tags.row(_text(connection, found.pk_fields[0], row))
-                yield from [tags.col(field.column, _text(connection, field, row)) for field in named if _has(row, field)]
+                yield from [tags.col(str(field.column), _text(connection, field, row)) for field in named if _has(row, field)]
             except InexactValue:
                 yield tags.bulk
 

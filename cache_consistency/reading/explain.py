@@ -150,11 +150,11 @@ def _consult(subject: str, question: Question, plan: Plan, store: Store) -> Expl
     tags, epoch = question.tags + question.also, store.epoch()      # first: a store that was never used has none
     raw, *states, epoch_value = store.get((question.key, *tags, store.keyspace.epoch))
     answer = validate(raw, states, epoch_value, question.canonical, short=len(question.tags) if question.also else None)
-    hit = isinstance(answer, bytes)
+    missed = answer if isinstance(answer, Miss) else None
     return Explanation(
         subject,
-        "hit" if hit else "miss",
-        "every tag stands" if hit else _REASONS[Miss(answer)],
+        "hit" if missed is None else "miss",
+        "every tag stands" if missed is None else _REASONS[missed],
         question.key,
         tuple((tag, "absent" if one is None else "clean" if is_clean(one) else "pending") for tag, one in zip(tags, states, strict=True)),
         plan.policy.ttl,

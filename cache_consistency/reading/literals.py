@@ -38,7 +38,7 @@ def literal(value: object) -> str | None:
         return f"{kind.__name__}:{text(value)}"
     name = f"{kind.__module__}.{kind.__qualname__}"
     if name in _COLLECTIONS:
-        return _joined(kind.__name__, value)                        # type: ignore[arg-type]
+        return _joined(kind.__name__, value)
     if isinstance(value, Mapping):
         return _joined(name, [part for pair in value.items() for part in pair])
     base = next((base for base in _BASES if isinstance(value, base)), None)
@@ -49,13 +49,19 @@ def literal(value: object) -> str | None:
 
 def _joined(name: str, items: Any) -> str | None:
     parts = [literal(item) for item in items]
-    return None if None in parts else f"{name}[{','.join(parts)}]"  # type: ignore[arg-type]
+    known = [part for part in parts if part is not None]
+    return f"{name}[{','.join(known)}]" if len(known) == len(parts) else None
+
+
+_PLAIN: dict[type, Callable[[Any], object]] = {str: str.__str__, bytes: bytes.__bytes__, int: int.__int__, float: float.__float__}
 
 
 def _as(base: type, value: Any) -> object:
     """Return the plain value that an instance of a subclass is to the database, whatever its own ``__str__`` says."""
-    convert: Callable[[Any], object] = {str: str.__str__, bytes: bytes.__bytes__, int: int.__int__, float: float.__float__}.get(base, base)
-    return convert(value) if base is not uuid.UUID else uuid.UUID(int=value.int)
+    if base is uuid.UUID:
+        return uuid.UUID(int=value.int)
+    own = _PLAIN.get(base)
+    return base(value) if own is None else own(value)
 
 
 def _of_driver(name: str, value: Any) -> str | None:

@@ -8,7 +8,7 @@ answer like any other, and freed by the insert that makes it wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Model, QuerySet
 from django.db.models.query import MAX_GET_RESULTS
@@ -98,7 +98,7 @@ def _decoded(plan: Plan, answers: Answers) -> tuple[dict[int, Sequence[Any]], tu
 def only(plan: Plan, rows: Sequence[Any], alias: str) -> Model:
     if len(rows) == 1:
         return plan.codec.build(rows[0], db=alias)
-    name, model = plan.model._meta.object_name, plan.model
+    name, model = plan.model._meta.object_name, cast("Any", plan.model)
     if not rows:
         raise model.DoesNotExist(f"{name} matching query does not exist.")
     count = len(rows) if len(rows) < MAX_GET_RESULTS else f"more than {MAX_GET_RESULTS - 1}"

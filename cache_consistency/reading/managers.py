@@ -54,7 +54,8 @@ class CachedManagerMixin:
         if isinstance(plain, CachedQuerySet):
             return plain
         query = as_cached(plain.query)                              # before the rest is copied: asking for it changes the queryset
-        cached = cached_class(type(plain))(self.model, using=self._db, hints=self._hints)
+        kind: Any = type(plain)
+        cached = cached_class(kind)(self.model, using=self._db, hints=self._hints)
         cached.__dict__.update({**plain.__dict__, "_query": query})
         return cached
 

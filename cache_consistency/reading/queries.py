@@ -8,8 +8,8 @@ It works at the lowest place where a query is still a query: rows as the driver 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 from django.core.exceptions import EmptyResultSet, FieldError, FullResultSet
 from django.db import NotSupportedError, connections
@@ -19,7 +19,9 @@ from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.models.sql.constants import GET_ITERATOR_CHUNK_SIZE, MULTI, SINGLE
 
+from cache_consistency import switches
 from cache_consistency.codecs.values import decode_rows, encode_rows
+from cache_consistency.declare import tracked
 from cache_consistency.reading.answers import Form, Plainly, answer, describe_sql
 
 ROWS = Form("rows1", encode_rows, decode_rows)
@@ -38,20 +40,21 @@ class CachedQuery(Query):
     def get_compiler(  # Django's signature
         self, using: str | None = None, connection: Any = None, elide_empty: bool = True,  # noqa: FBT001, FBT002
     ) -> SQLCompiler:
-        compiler = super().get_compiler(using=using, connection=connection, elide_empty=elide_empty)
+        compiler: SQLCompiler = super().get_compiler(using=using, connection=connection, elide_empty=elide_empty)
         if self.__class__ is CachedQuery and is_cacheable(self) and compiler.using is not None:
-            compiler.execute_sql = _CachedExecution(compiler)       # type: ignore[method-assign]
+            cast("Any", compiler).execute_sql = _CachedExecution(compiler)
         return compiler
 
     def get_aggregation(self, using: str, aggregate_exprs: dict[str, Any]) -> dict[str, Any]:
         """Answer ``count()`` and ``aggregate()``; the question is the query's SQL with the aggregates among its columns."""
         if not aggregate_exprs or not is_cacheable(self):
             return super().get_aggregation(using, aggregate_exprs)
-        plain = self.clone()
+        plain: Any = self.clone()
         plain.cc_cached = False
 
         def ask() -> dict[str, Any]:
-            return plain.clone().get_aggregation(using, aggregate_exprs)            # it changes the query that it is asked of
+            asked: dict[str, Any] = plain.clone().get_aggregation(using, aggregate_exprs)       # it changes the query that is asked
+            return asked
 
         described = _describe_aggregation(plain.clone(), using, aggregate_exprs)
         if described is None:
@@ -66,9 +69,11 @@ class CachedQuery(Query):
 
 
 def is_cacheable(query: Query) -> bool:
-    """Return whether this kind of query may be answered by the cache at all."""
+    """Return whether this kind of query may be answered by the cache at all now; if not, everything is Django's own."""
     return (
-        getattr(query, "cc_cached", False)
+        getattr(query, "cc_cached", False) is True
+        and switches.reads() != "off"
+        and tracked.policy_for(query.model) is not None             # type: ignore[arg-type]
         and not query.select_for_update
         and query.explain_info is None
         and not query.is_empty()
@@ -101,7 +106,7 @@ class _CachedExecution:
 
     def __init__(self, compiler: SQLCompiler) -> None:
         self.compiler = compiler
-        self.original = compiler.execute_sql
+        self.original: Callable[..., Any] = compiler.execute_sql
 
     def __call__(  # Django's signature
         self, result_type: str = MULTI, chunked_fetch: bool = False, chunk_size: int = GET_ITERATOR_CHUNK_SIZE,  # noqa: FBT001, FBT002

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import EmptyResultSet
@@ -36,18 +36,18 @@ class CachedQuerySet(QuerySet[Any]):
         cls._cc_stock = is_stock(cls)
 
     def __init__(self, model: type[Model] | None = None, query: Any = None, using: str | None = None, hints: Any = None) -> None:
-        super().__init__(model, query if query is not None else CachedQuery(model), using, hints)       # type: ignore[arg-type]
+        super().__init__(model, query if query is not None else CachedQuery(model), using, hints)
 
     def cached(self, enabled: bool = True) -> Self:                 # noqa: FBT001, FBT002 - reads as .cached(False), as documented
         """Return a copy that goes through the cache, or (``False``) asks the database."""
-        clone = self._chain()
-        clone.query.cc_cached = enabled                             # type: ignore[attr-defined]
-        return clone
+        clone: Any = cast("Any", self)._chain()
+        clone.query.cc_cached = enabled
+        return cast("Self", clone)
 
     def _uncached(self) -> Self:
-        clone = self._clone()                                       # type: ignore[attr-defined]  # never self, as _chain may be
+        clone: Any = cast("Any", self)._clone()                     # never self, as _chain may be
         clone.query.cc_cached = False
-        return clone                                                # type: ignore[no-any-return]
+        return cast("Self", clone)
 
     @property
     def db(self) -> str:
@@ -73,12 +73,12 @@ class CachedQuerySet(QuerySet[Any]):
     def in_bulk(self, id_list: Iterable[Any] | None = None, *, field_name: str = "pk") -> dict[Any, Any]:
         if id_list is not None and field_name == "pk":
             return self.get_many(id_list)
-        return super().in_bulk(id_list, field_name=field_name)      # type: ignore[arg-type]
+        return super().in_bulk(id_list, field_name=field_name)
 
     # A stream is never held in memory as a whole, so it is not stored; some databases would otherwise run it as a list.
 
     def iterator(self, chunk_size: int | None = None) -> Iterator[Any]:
-        return super(CachedQuerySet, self._uncached()).iterator(chunk_size)      # type: ignore[arg-type]
+        return super(CachedQuerySet, self._uncached()).iterator(chunk_size)
 
     def aiterator(self, chunk_size: int = 2000) -> AsyncIterator[Any]:
         return super(CachedQuerySet, self._uncached()).aiterator(chunk_size)
@@ -105,9 +105,10 @@ class CachedQuerySet(QuerySet[Any]):
     delete.alters_data = True                                       # type: ignore[attr-defined]
 
 
-def primary(queryset: QuerySet[Any]) -> str:
+def primary(queryset: Any) -> str:
     """Return the alias a cached read uses: the one asked for, else the primary, since a replica may be behind its tags."""
-    return queryset._db or router.db_for_write(queryset.model, **queryset._hints)
+    alias: str = queryset._db or router.db_for_write(queryset.model, **queryset._hints)
+    return alias
 
 
 def _is_pristine(queryset: QuerySet[Any]) -> bool:
@@ -140,7 +141,7 @@ def _is_typed(queryset: CachedQuerySet) -> bool:
 def _fetches_one_by_one(queryset: QuerySet[Any]) -> bool:
     """Return whether its instances load what is deferred as ever: the fetch modes of Django 6.1 are left to Django's own iterable."""
     mode = getattr(queryset, "_fetch_mode", None)
-    return mode is None or mode is models.FETCH_ONE                 # type: ignore[attr-defined]
+    return mode is None or mode is models.FETCH_ONE
 
 
 def _instances(queryset: CachedQuerySet) -> list[Any]:

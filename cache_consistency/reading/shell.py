@@ -39,7 +39,7 @@ class ReadShell:
 
     def __call__(self, wish: Wish) -> Any:
         if wish.__class__ is wishes.Get:                            # the only wish of a hit
-            return self.store.get(wish.keys)                        # type: ignore[attr-defined]
+            return self.store.get(wish.keys)
         return _ANSWERS[wish.__class__](self, wish)
 
     def may_store(self, wish: wishes.MayStore) -> bool:

@@ -7,7 +7,7 @@ read off the ``Query``; anything this module does not know makes it say None, an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models.expressions import Col
@@ -32,7 +32,7 @@ def describe(query: Query) -> str | None:
     ordering = _ordering(query)
     if conditions is None or ordering is None:
         return None
-    return f"{query.model._meta.label} {conditions} {ordering} {query.low_mark}:{query.high_mark}"
+    return f"{cast('Any', query.model)._meta.label} {conditions} {ordering} {query.low_mark}:{query.high_mark}"
 
 
 def is_plain(query: Query) -> bool:
@@ -47,7 +47,7 @@ def is_plain(query: Query) -> bool:
         and not query.select_for_update
         and query.explain_info is None
         and query.deferred_loading == (frozenset(), True)
-        and not query.model._meta.parents
+        and not cast("Any", query.model)._meta.parents
         and not any(getattr(query, name, None) for name in _NO_COLLECTIONS)
     )
 
@@ -73,7 +73,7 @@ def _condition(lookup: Any, base: str | None) -> str | None:
 
 
 def _ordering(query: Query) -> str | None:
-    given = query.order_by or (query.get_meta().ordering if query.default_ordering else ())
+    given = query.order_by or (query.get_meta().ordering if query.default_ordering else None) or ()
     names = []
     for name in given:
         if not isinstance(name, str) or _own_column(query, name.lstrip("-+")) is None:

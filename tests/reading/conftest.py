@@ -15,11 +15,12 @@ from tests.shelf.fixtures import make_stage, stage
 
 __all__ = ["make_stage", "stage"]
 
-SQLITE_ONLY = pytest.mark.django_db(transaction=True, databases=["default"])
-POSTGRES_ONLY = pytest.mark.django_db(transaction=True, databases=[POSTGRES])
+
+ON_SQLITE = pytest.param("default", id="sqlite", marks=pytest.mark.django_db(transaction=True, databases=["default"]))
+ON_POSTGRES = pytest.param(POSTGRES, id="postgres", marks=pytest.mark.django_db(transaction=True, databases=[POSTGRES]))
 
 
-@pytest.fixture(params=[pytest.param("default", id="sqlite", marks=SQLITE_ONLY), pytest.param(POSTGRES, id="postgres", marks=POSTGRES_ONLY)])
+@pytest.fixture(params=[ON_SQLITE, ON_POSTGRES])
 def alias(request: pytest.FixtureRequest) -> str:
     """The one database of the test, with real commits."""
     name: str = request.param

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from django.db import connections, models, transaction
@@ -16,6 +17,10 @@ from tests.reading.models import Maker, Tag, Thing
 Result = TypeVar("Result")
 Read = Callable[[], Any]
 _ASIDE = {"_state", "_prefetched_objects_cache", "found", "_django_version"}
+
+
+class _Undone(Exception):
+    pass
 
 
 @dataclasses.dataclass
@@ -37,6 +42,13 @@ class Desk:
 
     def atomic(self, **options: Any) -> Any:
         return transaction.atomic(using=self.alias, **options)
+
+    @contextmanager
+    def rolled_back(self) -> Iterator[None]:
+        """A block that ends in an error of its own, so that what it did is undone."""
+        with suppress(_Undone), self.atomic():
+            yield
+            raise _Undone
 
     def maker(self, name: str = "ACME", **values: Any) -> Maker:
         made: Maker = self.plain(Maker).create(**{"name": name, "code": name[:10].lower(), **values})

@@ -74,7 +74,7 @@ def faulty(make_desk: Any) -> Any:
 
 
 @pytest.mark.parametrize("move", ["get", "take", "put"])
-@pytest.mark.parametrize("error", [StoreUnavailable("away"), StoreTimeout("slow"), StoreRefused("full")], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), StoreTimeout("slow"), StoreRefused("full")], ids=repr)
 def test_a_store_that_is_away_in_any_move_leaves_every_read_right(faulty: Desk, move: str, error: Exception) -> None:
     expected = {name: seen(read(faulty.plain())) for name, read in READS.items()}
     faulty.store.broken, faulty.store.error = frozenset({move}), error  # type: ignore[attr-defined]

@@ -69,7 +69,8 @@ def test_what_is_missing_raises_as_django_and_is_freed_by_the_insert(desk: Desk)
 def test_a_row_whose_pk_the_database_makes_frees_the_negative_entry_under_that_pk(desk: Desk) -> None:
     pk = desk.thing().pk + 1
     for read in (
-        lambda: desk.cached().filter(pk=pk).first(), lambda: desk.cached().filter(pk=pk).count(), lambda: desk.cached().filter(pk=pk).exists(),
+        lambda: desk.cached().filter(pk=pk).first(), lambda: desk.cached().filter(pk=pk).count(),
+        lambda: desk.cached().filter(pk=pk).exists(),
         lambda: list(desk.cached().filter(pk__in=[pk, pk - 1]).values_list("pk", flat=True)),
         lambda: desk.cached().filter(pk__in=[pk, pk - 1]).aggregate(n=Sum("stock")),
         lambda: list(desk.cached().filter(pk__in=[pk, pk - 1]).values_list("pk", "tags__word")),

@@ -39,11 +39,12 @@ class Liar(str):
 
 
 DISTINCT: list[Any] = [
-    1, True, 1.0, "1", b"1", decimal.Decimal(1), decimal.Decimal("1.0"), None, "None", 0, False, "", b"", -0.0, 0.0, float("nan"), "é", "\\xe9",
-    "\udc80", uuid.UUID(int=1), str(uuid.UUID(int=1)), datetime.date(2024, 1, 1), datetime.datetime(2024, 1, 1),
+    1, True, 1.0, "1", b"1", decimal.Decimal(1), decimal.Decimal("1.0"), None, "None", 0, False, "", b"", -0.0, 0.0, float("nan"), "é",
+    "\\xe9", "\udc80", uuid.UUID(int=1), str(uuid.UUID(int=1)), datetime.date(2024, 1, 1), datetime.datetime.fromisoformat("2024-01-01"),
     datetime.datetime(2024, 1, 1, tzinfo=UTC), datetime.datetime(2024, 1, 1, tzinfo=PARIS), datetime.time(1), datetime.time(1, tzinfo=UTC),
     datetime.timedelta(1), datetime.timedelta(seconds=1), [1], (1,), [1, 1], [[1], 1], [[1, 1]], [], {}, {"a": 1}, {"a": "1"}, {"a": None},
-    Colour.RED, Number.ONE, "r", mark_safe("r"), Liar("a"), Liar("b"), ipaddress.ip_address("1.2.3.4"), "1.2.3.4", ["1", "2"], ["1,str:'2'"],
+    Colour.RED, Number.ONE, "r", mark_safe("r"), Liar("a"), Liar("b"),
+    ipaddress.ip_address("1.2.3.4"), "1.2.3.4", ["1", "2"], ["1,str:'2'"],
 ]  # fmt: skip
 
 

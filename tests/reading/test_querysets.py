@@ -96,7 +96,7 @@ LISTS: dict[str, Form] = {
     "annotate": lambda m: m.annotate(twice=F("stock") * 2, shout=Upper("name")),
     "annotate count": lambda m: m.annotate(n=Count("tags", distinct=True)).order_by("pk"),
     "annotate case": lambda m: m.annotate(c=Case(When(stock__gt=1, then=Value("many")), default=Value("few"))),
-    "annotate subquery": lambda m: m.annotate(first=Subquery(Tag.objects.filter(things=OuterRef("pk")).order_by("word").values("word")[:1])),
+    "annotate subquery": lambda m: m.annotate(one=Subquery(Tag.objects.filter(things=OuterRef("pk")).order_by("word").values("word")[:1])),
     "annotate window": lambda m: m.annotate(rank=Window(Rank(), partition_by="maker", order_by="stock")).order_by("pk"),
     "annotate trunc": lambda m: m.annotate(month=TruncMonth("made")).order_by("pk"),
     "filter on annotation": lambda m: m.annotate(n=Count("tags")).filter(n__gt=1),
@@ -242,10 +242,11 @@ def _read(form: Form, desk: Desk) -> Any:
 
 def test_mutable_values_of_lists_are_not_shared(full: Any) -> None:
     desk: Desk = full()
-    for read in (
+    reads: list[Callable[[], Any]] = [
         lambda: desk.cached().filter(slug="a")[0].data, lambda: desk.cached().filter(slug="a").values("data")[0]["data"],
         lambda: desk.cached().filter(slug="a").only("data")[0].data,
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for read in reads:
         for _ in range(3):
             data = read()
             assert data == {"n": 1}
@@ -329,8 +330,8 @@ def test_a_paginator_reads_pages_and_counts_from_the_cache(full: Any) -> None:
 def test_cached_false_asks_the_database_and_stores_nothing(full: Any) -> None:
     desk: Desk = full()
     forms: list[Form] = [
-        lambda q: list(q.all()), lambda q: q.count(), lambda q: list(q.values("pk")), lambda q: q.aggregate(Sum("stock")), lambda q: q.first(),
-        lambda q: q.exists(), lambda q: q.get(slug="a"), lambda q: q.in_bulk([1]), lambda q: q.get_many([1]),
+        lambda q: list(q.all()), lambda q: q.count(), lambda q: list(q.values("pk")), lambda q: q.aggregate(Sum("stock")),
+        lambda q: q.first(), lambda q: q.exists(), lambda q: q.get(slug="a"), lambda q: q.in_bulk([1]), lambda q: q.get_many([1]),
     ]  # fmt: skip
     for form in forms:
         desk.never_cached(form, desk.cached().cached(False))
@@ -404,7 +405,7 @@ def test_a_list_names_its_rows_so_that_another_row_does_not_end_it(full: Any) ->
 def test_the_same_table_twice_depends_on_all_of_it(full: Any) -> None:
     desk: Desk = full()
     a, b = desk.plain().filter(slug__in="ab").order_by("slug")
-    comma = RawSQL(f"(SELECT MAX(y.stock) FROM reading_tests_tag x, {TABLE} y)", ())
+    comma: Any = RawSQL(f"(SELECT MAX(y.stock) FROM reading_tests_tag x, {TABLE} y)", ())
     reads: dict[str, Callable[[], Any]] = {
         "self join": lambda: list(desk.cached().filter(pk=a.pk).values_list("maker__things__name")),
         "subquery": lambda: list(desk.cached().filter(pk=a.pk, stock__lt=Subquery(Thing.objects.order_by("-stock").values("stock")[:1]))),

@@ -116,7 +116,8 @@ def test_a_replica_is_neither_read_nor_stored_while_the_cache_answers(cache_cons
     Thing.objects.using("other").create(slug="a", name="replica")
     reads: dict[str, Callable[[Any], Any]] = {
         "get": lambda m: m.get(slug="a").name, "list": lambda m: m.all()[0].name, "values": lambda m: m.values_list("name", flat=True)[0],
-        "count": lambda m: m.filter(name="primary").count() and "primary", "exists": lambda m: m.filter(name="primary").exists() and "primary",
+        "count": lambda m: m.filter(name="primary").count() and "primary",
+        "exists": lambda m: m.filter(name="primary").exists() and "primary",
         "joined": lambda m: m.select_related("maker")[0].name, "dates": lambda m: m.order_by("-name").values("name")[0]["name"],
     }  # fmt: skip
     for name, read in reads.items():

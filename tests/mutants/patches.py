@@ -11,7 +11,7 @@ from django.db import router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from cache_consistency.capture import driver, equality, hooks, identity, returning, sink, state, tagging
+from cache_consistency.capture import driver, equality, hooks, identity, returning, sink, sqltext, state, tagging
 from cache_consistency.capture.hooks import brackets, connection, raw
 from cache_consistency.capture.writes import Verb, Window
 from cache_consistency.exceptions import StoreError
@@ -193,6 +193,7 @@ def locked_reads_are_served() -> None:
     def is_cacheable(query: Any) -> bool:
         return getattr(query, "cc_cached", False) and query.explain_info is None and not query.is_empty()
     everywhere("is_cacheable", is_cacheable, queries, querysets)
+    replace(sqltext, "_WRITES", frozenset())                        # the text of FOR UPDATE gives it away as well
 
 
 # -- readers ------------------------------------------------------------------------------------------------------------------------------

@@ -9,9 +9,11 @@ from unittest import mock
 
 from django.db import router
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
-from cache_consistency.capture import driver, equality, hooks, identity, returning, sink, state, tagging
+from cache_consistency.capture import driver, equality, hooks, identity, returning, sink, sqltext, state, tagging
 from cache_consistency.capture.hooks import brackets, connection, raw
+from cache_consistency.capture.writes import Verb, Window
 from cache_consistency.exceptions import StoreError
 from cache_consistency.invalidation import service
 from cache_consistency.protocol import entries, steps, wishes
@@ -179,7 +181,6 @@ def old_values_are_read_without_the_lock() -> None:
 
 def old_values_are_not_read() -> None:
     """Name a row's lookups as they are now only."""
-    from cache_consistency.capture.writes import Window
     original = Window._precise
 
     def precise(self: Any, rows: Sequence[Any]) -> Any:
@@ -192,6 +193,7 @@ def locked_reads_are_served() -> None:
     def is_cacheable(query: Any) -> bool:
         return getattr(query, "cc_cached", False) and query.explain_info is None and not query.is_empty()
     everywhere("is_cacheable", is_cacheable, queries, querysets)
+    replace(sqltext, "_WRITES", frozenset())                        # the text of FOR UPDATE gives it away as well
 
 
 # -- readers ------------------------------------------------------------------------------------------------------------------------------
@@ -254,7 +256,13 @@ def pending_tags_are_served() -> None:
 
 
 def missing_rows_stand_alone() -> None:
-    """Store "there is no such row" without the tag of inserts whose pk nobody knew."""
+    """Store "there is no such row" without the tag of inserts whose pk nobody knew; and have the insert not know it."""
+    original = Window._precise
+
+    def precise(self: Any, rows: Sequence[Any]) -> Any:
+        tags = original(self, rows)
+        return {tag for tag in tags if ":row:" not in tag} if self.verb is Verb.INSERT else tags
+    replace(Window, "_precise", precise)
     everywhere("Payload", lambda data, missing=False: Payload(data), lookups, answers)
 
 
@@ -319,10 +327,12 @@ def collations_are_not_looked_at() -> None:
 
 
 def time_zones_are_not_looked_at() -> None:
+    """Describe a query without any name of a time zone, wherever the name stands."""
     original = answers.describe_sql
 
     def describe_sql(kind: str, connection: Any, sql: str, params: Any) -> str:
-        return original(kind, mock.Mock(timezone_name="UTC"), sql, [value for value in params if "/" not in str(value)])
+        text = original(kind, connection, sql, params)
+        return text.replace(timezone.get_current_timezone_name(), "zone").replace(connection.timezone_name, "zone")
     everywhere("describe_sql", describe_sql, answers, queries, querysets)
 
 

@@ -73,7 +73,7 @@ _ALL = (
     _mutant("20", "all_databases_are_one", EQUALITY + "test_two_databases_on_one_store_never_meet"),
     _mutant("20", "all_tenants_are_one", EQUALITY + "test_tenants_that_share_an_alias_never_meet"),
     _mutant("25", "versions_are_taken_after_the_query",
-            FILLS + "test_a_late_fill_on_top_of_a_newer_one_is_a_miss_and_no_more"),
+            FILLS + "test_versions_are_taken_before_the_row_is_read"),
     _mutant("25", "entries_stand_under_whatever_version",
             FILLS + "test_an_entry_stands_until_its_row_is_written",
             FILLS + "test_a_fill_that_a_whole_write_overtook_is_never_served"),

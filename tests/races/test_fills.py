@@ -33,6 +33,14 @@ def test_a_fill_that_a_whole_write_overtook_is_never_served(stage: Stage, when: 
     assert stage.served_version(book.pk) == 2
 
 
+def test_versions_are_taken_before_the_row_is_read(stage: Stage) -> None:
+    """t=0 a miss; t=1 elsewhere a whole write; t=2 TAKE. Whoever had read the row before t=1 would now file it under the new version."""
+    book = stage.book()
+    stage.store.before("take", lambda: stage.elsewhere(lambda: stage.books.filter(pk=book.pk).update(version=2)))
+    assert stage.version(book.pk) == 2
+    assert stage.served_version(book.pk) == 2
+
+
 def test_a_late_fill_on_top_of_a_newer_one_is_a_miss_and_no_more(stage: Stage) -> None:
     """t=0 a reader has read the old row; t=1 elsewhere a write, and another reader fills; t=2 the first one stores the old row."""
     book = stage.book()

@@ -236,8 +236,8 @@ def test_what_must_come_from_the_database_does(stage: Stage, lock: str) -> None:
     stage.warm(book.pk)
     with stage.atomic():
         if lock == "select_for_update":
-            found, queries = stage.asked(lambda: stage.cached.select_for_update().get(pk=book.pk).version)
-            assert (found, queries) == (1, 1)
+            for _ in range(2):
+                assert stage.asked(lambda: stage.cached.select_for_update().get(pk=book.pk).version) == (1, 1)
         else:
             transaction.set_rollback(True, using=stage.database)
             with pytest.raises(transaction.TransactionManagementError):

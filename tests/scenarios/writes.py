@@ -23,8 +23,8 @@ def write(function: Write) -> Write:
     return function
 
 
-def first(db: str) -> Any:
-    return Book.objects.using(db).order_by("pk").first()
+def first(db: str, model: Any = Book) -> Any:
+    return model.objects.using(db).order_by("pk").first()
 
 
 def books(db: str) -> Any:
@@ -91,7 +91,7 @@ def two_swap_their_unique_values(db: str) -> None:
 
 @write
 def create(db: str) -> None:
-    books(db).create(isbn="new", mark="A", author=Author.objects.using(db).order_by("pk").first())
+    books(db).create(isbn="new", mark="A", author=first(db, Author))
 
 
 @write
@@ -221,12 +221,12 @@ def topics_cleared(db: str) -> None:
 
 @write
 def topics_from_the_other_side(db: str) -> None:
-    Topic.objects.using(db).order_by("pk").first().books.add(books(db).order_by("-pk").first())
+    first(db, Topic).books.add(books(db).order_by("-pk").first())
 
 
 @write
 def a_topic_deleted(db: str) -> None:
-    Topic.objects.using(db).order_by("pk").first().delete()
+    first(db, Topic).delete()
 
 
 @write
@@ -246,7 +246,7 @@ def a_child_created(db: str) -> None:
 
 @write
 def a_child_saved(db: str) -> None:
-    atlas = Atlas.objects.using(db).order_by("pk").first()
+    atlas = first(db, Atlas)
     atlas.scale, atlas.mark, atlas.title = 99, "B", "atlas"
     atlas.save()
 
@@ -263,17 +263,17 @@ def a_child_updated_by_its_parent(db: str) -> None:
 
 @write
 def a_child_deleted(db: str) -> None:
-    Atlas.objects.using(db).order_by("pk").first().delete()
+    first(db, Atlas).delete()
 
 
 @write
 def a_child_deleted_by_its_parent(db: str) -> None:
-    books(db).get(pk=Atlas.objects.using(db).order_by("pk").first().pk).delete()
+    books(db).get(pk=first(db, Atlas).pk).delete()
 
 
 @write
 def a_proxy_saved(db: str) -> None:
-    novel = Novel.objects.using(db).order_by("pk").first()
+    novel = first(db, Novel)
     novel.mark = "B"
     novel.save()
 

@@ -84,6 +84,15 @@ class Loan(models.Model):
         cache_policy = {"ttl": "1h", "lookups": ["book"]}
 
 
+class Plain(models.Model):
+    """A book nobody caches."""
+
+    isbn = models.CharField(max_length=20, unique=True)
+    version = models.IntegerField(default=1)
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+
 class Measured(models.Model):
     """What the bench reads and writes: two models that differ in what is declared, and nothing else."""
 

@@ -40,6 +40,12 @@ def transaction_status(raw: Any) -> int:
     return int(raw.info.transaction_status if pgconn is None else pgconn.transaction_status)
 
 
+def savepoints_may_commit(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the release of a savepoint may be a COMMIT: on SQLite, unless it was Django that began the transaction."""
+    raw: Any = connection.connection
+    return connection.vendor == "sqlite" and raw is not None and (raw.isolation_level is not None or not connection.in_atomic_block)
+
+
 def is_open(connection: BaseDatabaseWrapper) -> bool:
     """Return whether the driver says that a transaction is open, whoever began it."""
     raw: Any = connection.connection

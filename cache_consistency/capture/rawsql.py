@@ -21,6 +21,8 @@ class Control(enum.Enum):
     COMMIT = "commit"
     ROLLBACK = "rollback"
     PREPARE = "prepare"
+    RELEASE = "release"
+    """Of a savepoint. SQLite commits with the outermost one, if it is what began the transaction."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ def _read(tokens: list[Token], vendor: str) -> Statement:
         return Statement(targets=_names(tokens[1:]))
     if word == "PREPARE":
         return Statement(controls=(Control.PREPARE,)) if words[1:2] == ["TRANSACTION"] else _NOTHING
+    if word == "RELEASE" and vendor == "sqlite":
+        return Statement(controls=(Control.RELEASE,))
     if word in _IDLE:
         return _NOTHING
     return _EVERYTHING if word in {"CALL", "DO", "EXECUTE", "EXEC", "LOAD", "IMPORT"} else _UNKNOWN

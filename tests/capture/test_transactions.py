@@ -71,8 +71,9 @@ def test_manual_transactions(told: Told, database: str, connection: Any) -> None
         assert told() == []
         with transaction.atomic(using=database):
             write(database, "later", pk=2)
-        assert told() == []
-        transaction.commit(using=database)
+        if connection.vendor != "sqlite":                             # there the block's savepoint began the transaction, and ended it
+            assert told() == []
+            transaction.commit(using=database)
         assert told() == [{"category any", "category row:2"}]
     finally:
         transaction.set_autocommit(True, using=database)

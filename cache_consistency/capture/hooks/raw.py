@@ -45,7 +45,10 @@ def read(connection: Any, sql: Any) -> Statement:
 def execute(cursor: Any, original: Execute, sql: Any, params: Any, current: State, *, many: bool = False) -> Any:
     """Execute a statement, or many of one text, and see to the tables that it writes and to the transaction that it begins or ends."""
     connection = cursor.db
-    if isinstance(sql, str) and (sql.startswith(_SKIPPED) or (sql[:7] == "SELECT " and connection.vendor != "postgresql")):
+    if isinstance(sql, str) and (
+        (sql.startswith(_SKIPPED) and not driver.savepoints_may_commit(connection))
+        or (sql[:7] == "SELECT " and connection.vendor != "postgresql")
+    ):
         return original(cursor, sql, params)
     statement = read(connection, sql)
     if statement.idle:
@@ -79,7 +82,8 @@ def unbracketed(connection: Any, act: Callable[[], Any], tables: Iterable[str], 
     tags = frozenset(bulk_tags(connection, tables))
     if state.in_transaction(connection):
         current.add(tags, tables)                                     # before: part of it may be done when it fails
-        return act()
+        in_doubt = connection.vendor == "sqlite" and not driver.is_open(connection)      # sqlite3 begins only for some statements
+        return _in_doubt(connection, act, current) if in_doubt else act()
     found: list[Any] = []
     sink.commit(connection, tags, lambda: found.append(act()), rollback=lambda: None)
     return found[0]
@@ -145,6 +149,8 @@ def _fetched(cursor: Any, result: Any) -> Any:
 
 def _control(connection: Any, act: Callable[[], Any], statement: Statement, tables: tuple[str, ...], current: State) -> Any:
     """Follow a text that begins or ends a transaction, whatever Django believes."""
+    if statement.controls == (Control.RELEASE,) and not tables:
+        return _in_doubt(connection, act, current) if driver.savepoints_may_commit(connection) else act()
     tags = frozenset(bulk_tags(connection, tables))
     current.add(tags, tables)
     result = _commit(connection, act, current) if Control.COMMIT in statement.controls else act()
@@ -155,6 +161,20 @@ def _control(connection: Any, act: Callable[[], Any], statement: Statement, tabl
         current.textual = statement.controls[-1] is Control.BEGIN
         current.raised = current.raised or statement.raises
     return result
+
+
+def _in_doubt(connection: Any, act: Callable[[], Any], current: State) -> Any:
+    """Do something of which only the driver knows, and only afterwards, whether it was a COMMIT."""
+    tags, tables = current.take(), frozenset(current.tables)
+    found: list[Any] = []
+    try:
+        sink.commit(connection, tags, lambda: found.append(act()), rollback=lambda: None)
+    finally:
+        if driver.is_open(connection):
+            current.add(tags, tables)
+        else:
+            current.end()
+    return found[0]
 
 
 def _commit(connection: Any, act: Callable[[], Any], current: State) -> Any:

@@ -1,0 +1,56 @@
+"""Processes of their own: what neighbours do to Django they do to a whole process, and they do it for good."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LIMIT = 120
+"""Seconds after which a process has failed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Child:
+    """How to run a module of `tests.compat` against one empty database."""
+
+    database: Mapping[str, Any]
+    directory: Path
+
+    def run(self, module: str, *arguments: str, environment: Mapping[str, str] | None = None, **settings: Any) -> Any:
+        """
+        Run ``python -m tests.compat.<module>`` and return what it printed as JSON.
+
+        :param settings: of the project; ``DATABASE`` differs from the database in these settings only.
+        """
+        done = self.call("-m", f"tests.compat.{module}", *arguments, environment=environment, **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def manage(self, *arguments: str, environment: Mapping[str, str] | None = None, **settings: Any) -> str:
+        """Run a command of ``manage.py``; returns what it printed, errors included."""
+        done = self.call("-m", "django", *arguments, environment=environment, **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def call(
+        self, *arguments: str, environment: Mapping[str, str] | None = None, DATABASE: Mapping[str, Any] | None = None, **settings: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        given = {"DATABASES": {"default": {**self.database, **(DATABASE or {})}}, **settings}
+        ours = {
+            "DJANGO_SETTINGS_MODULE": "tests.compat.settings",
+            "COMPAT_SETTINGS": json.dumps(given),
+            "PYTHONPATH": os.pathsep.join([str(self.directory), str(ROOT)]),
+            "PYTHONHASHSEED": "0",
+        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CACHE_CONSISTENCY_")}
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=self.directory, env={**inherited, **ours, **(environment or {})},
+            capture_output=True, text=True, timeout=LIMIT, check=False,
+        )

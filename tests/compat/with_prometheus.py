@@ -1,0 +1,29 @@
+"""The forms on django-prometheus' database backends, and requests through its middleware."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+
+def report() -> dict[str, object]:
+    from django.db import connection, connections
+    from django.test import Client
+    from django_prometheus.db import execute_total
+
+    from tests.compat import forms
+
+    found = forms.report()
+    return {
+        **found,
+        "wrapper": type(connections["default"]).__module__,
+        "executed": execute_total.labels("default", connection.vendor)._value.get(),
+        "statuses": [Client().get("/show/").status_code, Client().get("/collide-and-go-on/").status_code],
+    }
+
+
+if __name__ == "__main__":
+    from tests.compat import forms
+
+    forms.set_up()
+    json.dump(report(), sys.stdout)

@@ -1,0 +1,42 @@
+"""The visits under django-debug-toolbar, and what its SQL panel says about each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from tests.compat import forms, visits
+
+
+def report() -> dict[str, Any]:
+    from debug_toolbar.toolbar import DebugToolbar
+
+    toolbars: list[Any] = []
+
+    def made(*, toolbar: Any, **kwargs: object) -> None:
+        if toolbar.request.path in visits.PATHS:
+            toolbars.append(toolbar)
+
+    DebugToolbar._created.connect(made)
+    found = visits.report()
+    for visited, toolbar in zip(found["visits"], toolbars, strict=True):
+        visited["panel"] = _queries(toolbar)
+        visited["rendered"] = _rendered(toolbar)
+    return found
+
+
+def _queries(toolbar: Any) -> list[str]:
+    return [query["sql"].replace("&quot;", '"') for query in toolbar.get_panel_by_id("SQLPanel").get_stats().get("queries", [])]
+
+
+def _rendered(toolbar: Any) -> int:
+    """Ask for the panel as the browser does; returns the status."""
+    from django.test import Client
+
+    return Client().get("/__debug__/render_panel/", {"request_id": toolbar.request_id, "panel_id": "SQLPanel"}).status_code
+
+
+if __name__ == "__main__":
+    forms.set_up()
+    json.dump(report(), sys.stdout)

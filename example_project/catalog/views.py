@@ -42,7 +42,7 @@ def _tree() -> list[tuple[Category, list[Category]]]:
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     tree = _tree()
-    shelves = [(child, services.list_category(child)[:4]) for _root, children in tree for child in children[:1]]
+    shelves = [(child, services.list_category(child)[:3]) for _root, children in tree for child in children[:1]]
     return render(request, "shop/home.html", {"tree": tree, "shelves": [shelf for shelf in shelves if shelf[1]][:4]})
 
 

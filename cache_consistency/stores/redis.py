@@ -60,6 +60,7 @@ class RedisStore:
         make = functools.partial(recipe.make, timeout=timeout, on_connect=connector(keyspace))
         self._lines = Lines(make, timeout=timeout)
         self._async_lines = AsyncLines(make, timeout=timeout)
+        self._resolved_by_hash = False
         _living.add(self)
 
     def __repr__(self) -> str:
@@ -116,9 +117,13 @@ class RedisStore:
 
     def resolve_soon(self, tags: Sequence[str], token: str, on_answer: Callable[[int | StoreError], None]) -> None:
         def packed() -> bytes:
-            return script("resolve").by_hash(tags, token, random_part(), self._clean_ttl, "0")
+            lua = script("resolve")
+            # Nobody may be there to hear "no such script" for a long time, and the tags would stay pending meanwhile.
+            send = lua.by_hash if self._resolved_by_hash else lua.by_source
+            return send(tags, token, random_part(), self._clean_ttl, "0")
 
         def on_reply(reply: Any) -> None:
+            self._resolved_by_hash = not isinstance(reply, DRIVER_ERRORS)
             if isinstance(reply, NO_SCRIPT):
                 self._resolve_now(tags, token, on_answer)
             else:

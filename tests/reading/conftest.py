@@ -9,6 +9,7 @@ from cache_consistency import events, stores
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.stores import MemoryStore
 from cache_consistency.testing.activation import active_cache
+from cache_consistency.testing.servers import find_redis_server
 from tests.conftest import POSTGRES
 from tests.reading.desk import Desk
 from tests.shelf.fixtures import make_stage, stage
@@ -29,9 +30,10 @@ def alias(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def make_desk(alias: str, request: pytest.FixtureRequest, settings: Settings) -> Iterator[Callable[..., Desk]]:
-    """Make a desk with the given settings; without ``store`` in memory on SQLite, and in a real redis-server on PostgreSQL."""
+    """Make a desk with the given settings; without ``store`` in memory on SQLite, and on PostgreSQL in a redis-server if there is one."""
+    usual = "redis" if alias == POSTGRES and find_redis_server() else "memory"
     with ExitStack() as stack:
-        def make(*, store: str = "memory" if alias == "default" else "redis", **given: Any) -> Desk:
+        def make(*, store: str = usual, **given: Any) -> Desk:
             made = MemoryStore(Keyspace("reading")) if store == "memory" else _redis_store(request, settings)
             inside = stack.enter_context(active_cache(made, **given))
             events.reset()

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "tests.testapp",
     "tests.shelf",
     "tests.capture",
+    "tests.scenarios",
     "tests.strange",
     "tests.reading",
     "example_project.accounts",

@@ -157,6 +157,21 @@ def default_isolation_level(connection: BaseDatabaseWrapper) -> str:
     return str(ask(connection, "SHOW default_transaction_isolation")[0][0])
 
 
+def is_replica(connection: BaseDatabaseWrapper) -> bool:
+    """
+    Return whether the server only follows another one, so that what it answers may be older than the tags say.
+
+    PostgreSQL 14 and later tell it unasked, also when it changes; earlier ones are asked, in one round trip. Elsewhere nobody knows.
+    """
+    raw: Any = connection.connection
+    if connection.vendor != "postgresql" or raw is None or not hasattr(raw, "pgconn"):
+        return False
+    told = raw.pgconn.parameter_status(b"in_hot_standby")
+    if told is None:
+        return bool(ask(connection, "SELECT pg_is_in_recovery()")[0][0])
+    return bool(told == b"on")
+
+
 def half_read(connection: BaseDatabaseWrapper, state: State) -> bool:
     """
     Return whether a SELECT of this SQLite connection has not delivered its last row.

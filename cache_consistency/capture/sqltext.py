@@ -68,13 +68,21 @@ class Scan:
     """Why nothing can be promised about it, if so."""
 
 
-@functools.lru_cache(maxsize=4096)
+_LONG = 10_000
+"""Characters; longer texts are not remembered, for a few thousand of them would fill the memory."""
+
+
 def scan_sql(sql: str, vendor: str, version: int) -> Scan:
     """
     Find tables and functions in the text of a SELECT.
 
     :param version: `tracked.version()`; what is cached by text ends with it.
     """
+    return _scan(sql, vendor, version) if len(sql) <= _LONG else _scan.__wrapped__(sql, vendor, version)
+
+
+@functools.lru_cache(maxsize=2048)
+def _scan(sql: str, vendor: str, version: int) -> Scan:
     words, known = list(tokens(sql, vendor=vendor)), _known_tables(version)
     mentions: dict[str, int] = {}
     for token, after in zip(words, [*words[1:], _NOTHING], strict=True):

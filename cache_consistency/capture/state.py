@@ -196,11 +196,12 @@ def may_serve(connection: Connection, tables: Collection[str] | None) -> bool:
 
 def may_store(connection: Connection, tables: Collection[str] | None) -> bool:
     """
-    Return whether what this connection reads now may be stored: `may_serve`, nothing written at all, and on SQLite no cursor half read.
+    Return whether what this connection reads now may be stored: `may_serve`, nothing written at all, no replica, and on SQLite no cursor
+    half read.
 
     A half-read cursor keeps SQLite's connection on the snapshot of its first row: whatever is read meanwhile may be old.
     """
-    if not may_serve(connection, tables) or dirty(connection, None):
+    if not may_serve(connection, tables) or dirty(connection, None) or driver.is_replica(connection):
         return False
     return connection.vendor != "sqlite" or not driver.half_read(connection, state_of(connection))
 

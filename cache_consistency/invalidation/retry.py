@@ -16,7 +16,7 @@ import threading
 
 from cache_consistency import events
 from cache_consistency.capture import state
-from cache_consistency.exceptions import StoreError
+from cache_consistency.exceptions import StoreError, StoreRefused
 from cache_consistency.protocol.tags import Tag
 from cache_consistency.stores.base import Store
 
@@ -68,20 +68,29 @@ class RetryQueue:
         return len(self._debts) + (self._everything is not None)
 
     def pay(self) -> bool:
-        """Try all of them once, now; return whether nothing is owed any more."""
+        """Try all of them once, now; return whether nothing is owed any more. One that is refused does not hold the others up."""
+        refused = 0
         while True:
             with self._lock:
                 store, debt, overflows = self._everything, self._debts[0] if self._debts else None, self._overflows
             if store is None and debt is None:
                 return True
+            if store is None and refused >= len(self._debts):
+                return False
             try:
                 if store is not None:
                     store.new_epoch()
                 elif debt is not None:
                     debt.store.resolve(debt.tags, debt.token)
+            except StoreRefused:
+                if store is not None:
+                    return False
+                refused += 1
+                self._put_last(debt)
             except StoreError:
                 return False
-            self._paid(store, debt, overflows)
+            else:
+                self._paid(store, debt, overflows)
 
     def _paid(self, store: Store | None, debt: Debt | None, overflows: int) -> None:
         with self._lock:
@@ -92,6 +101,11 @@ class RetryQueue:
                 self._debts.popleft()
             self._withhold()
         events.count("retry", "", "epoch" if store is not None else "resolved")
+
+    def _put_last(self, debt: Debt | None) -> None:
+        with self._lock:
+            if self._debts and self._debts[0] is debt:
+                self._debts.rotate(-1)
 
     def _withhold(self) -> None:
         """Keep this process from reading what it owes; the caller holds the lock."""

@@ -7,6 +7,7 @@ query. A process remembers what each described question depends on, so that a hi
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections import OrderedDict
@@ -16,8 +17,8 @@ from typing import Any
 from django.db.models.sql import Query
 
 from cache_consistency import conf, events
-from cache_consistency.capture import identity
 from cache_consistency.capture.reads import Reads, Uncacheable, analyse
+from cache_consistency.capture.tagging import table_tags
 from cache_consistency.declare import tracked
 from cache_consistency.exceptions import CodecError, CorruptEntry
 from cache_consistency.protocol.questions import Loaded, Payload, Question
@@ -56,14 +57,15 @@ def answer(
     label = query.model._meta.concrete_model._meta.label              # type: ignore[union-attr]
     if policy is None or serving_store(connection, (), label) is None:
         raise Plainly
-    reads = reads_of(query, connection, text, sql)
+    scope = scope_of(query, connection)
+    reads = reads_of(query, connection, scope, text, sql)
     if isinstance(reads, Uncacheable):
         events.count("bypass", label, "uncacheable")
         raise Plainly
     store = serving_store(connection, reads.tables, label)
     if store is None:
         raise Plainly
-    question = make_question(text, reads, connection, form.fingerprint)
+    question = make_question(text, reads, scope, form.fingerprint)
     shell = ReadShell(store, connection, tables=reads.tables, label=label, load=_Loader(label, form, reads, load))
     found = drive(fetch(question, store.keyspace.epoch, ttl=policy.ttl), shell)
     if shadowing():
@@ -76,8 +78,9 @@ def answer(
         return refill((question,), EVERYTHING, shell, ttl=policy.ttl).value
 
 
-def make_question(text: str, reads: Reads, connection: Any, fingerprint: str) -> Question:
-    canonical = f"rows {identity.database_identity(connection)} {identity.vary(connection)} {text}".encode("utf-8", "surrogatepass")
+def make_question(text: str, reads: Reads, scope: str, fingerprint: str) -> Question:
+    """Return what is asked; ``scope`` comes from `scope_of`."""
+    canonical = f"rows {scope} {text}".encode("utf-8", "surrogatepass")
     key = Keyspace(conf.app_settings().NAMESPACE).entry(fingerprint, canonical)
     return Question(key, canonical, reads.tags, reads.also)
 
@@ -112,12 +115,19 @@ _known: OrderedDict[tuple[str, str], tuple[int, Reads | Uncacheable]] = OrderedD
 _lock = threading.Lock()
 
 
-def reads_of(query: Query, connection: Any, text: str, sql: Callable[[], str]) -> Reads | Uncacheable:
+def scope_of(query: Query, connection: Any) -> str:
+    """Return a text for everything beside the query that says where it is answered: namespace, database, ``VARY``, model's table."""
+    return table_tags(connection, query.get_meta().db_table).prefix
+
+
+def reads_of(query: Query, connection: Any, scope: str, text: str, sql: Callable[[], str]) -> Reads | Uncacheable:
     """Return what the answer to this description depends on."""
-    key = (f"{identity.database_identity(connection)} {identity.vary(connection)}", digest(text.encode("utf-8", "surrogatepass")))
+    key = (scope, digest(text.encode("utf-8", "surrogatepass")))
     version = tracked.version()
     found = _known.get(key)
     if found is not None and found[0] == version:
+        with contextlib.suppress(KeyError):                         # another thread has just made room
+            _known.move_to_end(key)
         return found[1]
     reads = analyse(query, connection, sql())
     with _lock:

@@ -20,7 +20,7 @@ from cache_consistency.protocol.entries import Miss, validate
 from cache_consistency.protocol.questions import Question
 from cache_consistency.protocol.tags import Tag
 from cache_consistency.protocol.versions import is_clean
-from cache_consistency.reading.answers import Plainly, describe_sql, make_question, reads_of
+from cache_consistency.reading.answers import Plainly, describe_sql, make_question, reads_of, scope_of
 from cache_consistency.reading.managers import as_cached
 from cache_consistency.reading.plans import Plan, plan_for
 from cache_consistency.reading.queries import ROWS
@@ -107,10 +107,11 @@ def _explain_queryset(queryset: QuerySet[Any], using: str | None) -> Explanation
             text, fingerprint = describe_sql("multi", connection, sql, params), ROWS.fingerprint
     except (Plainly, EmptyResultSet):
         return Explanation(subject, "uncached", "it can have no rows, or a parameter cannot be told from another one by its text")
-    reads = reads_of(query, connection, text, lambda: sql)
+    scope = scope_of(query, connection)
+    reads = reads_of(query, connection, scope, text, lambda: sql)
     if isinstance(reads, Uncacheable):
         return Explanation(subject, "uncached", reads.reason)
-    return _look(subject, make_question(text, reads, connection, fingerprint), plan, connection, reads.tables)
+    return _look(subject, make_question(text, reads, scope, fingerprint), plan, connection, reads.tables)
 
 
 def _no_policy(subject: str, model: type[Model]) -> Explanation:

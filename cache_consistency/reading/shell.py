@@ -7,6 +7,7 @@ stored. A store that fails is never the caller's trouble.
 
 from __future__ import annotations
 
+from asyncio import _get_running_loop
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -80,9 +81,12 @@ def store_failed(operation: str, error: StoreError) -> None:
 
 
 def serving_store(connection: Any, tables: Collection[str], label: str) -> Store | None:
-    """Return the store if a read of ``tables`` on this connection may be answered by it now, else None (and count why)."""
-    mode = switches.reads()
-    if mode == "off":
+    """
+    Return the store if a read of ``tables`` on this connection may be answered by it now, else None (and count why).
+
+    In an event loop it may not: a hit would block the loop, and Django refuses the query that a miss needs. So it refuses both alike.
+    """
+    if switches.reads() == "off" or _get_running_loop() is not None:
         return None
     store = stores.current()
     if store is None:

@@ -6,9 +6,10 @@ Run in a process of its own: ``python -m tests.compat.forms`` prints what `repor
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import django
@@ -96,7 +97,8 @@ def _forms() -> dict[str, Callable[[], object]]:
 
     def collision() -> None:
         try:
-            Crate.objects.create(code="c1", depot_id=1)
+            with transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext():
+                Crate.objects.create(code="c1", depot_id=1)
         except IntegrityError as error:
             log.append(type(error).__name__)
 
@@ -162,10 +164,12 @@ def _fields(instance: Any) -> tuple[Any, ...]:
     return tuple(getattr(instance, field.attname) for field in instance._meta.concrete_fields)
 
 
-def write_all() -> dict[str, list[Any]]:
+def write_all(*, leave_out: Collection[str] = ()) -> dict[str, list[Any]]:
     """Write in every form, in one order; returns what was marked, and the ends of transactions, for each."""
     found: dict[str, list[Any]] = {}
     for name, form in _forms().items():
+        if name in leave_out:
+            continue
         log.clear()
         form()
         found[name] = list(log)

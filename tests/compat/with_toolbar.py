@@ -32,9 +32,7 @@ def _queries(toolbar: Any) -> list[str]:
 
 def _rendered(toolbar: Any) -> int:
     """Ask for the panel as the browser does; returns the status."""
-    from django.test import Client
-
-    return Client().get("/__debug__/render_panel/", {"request_id": toolbar.request_id, "panel_id": "SQLPanel"}).status_code
+    return visits.request("/__debug__/render_panel/", f"request_id={toolbar.request_id}&panel_id=SQLPanel")[0]
 
 
 if __name__ == "__main__":

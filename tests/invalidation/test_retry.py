@@ -11,7 +11,7 @@ import pytest
 
 from cache_consistency import events, explain, stores
 from cache_consistency.capture import state
-from cache_consistency.exceptions import StoreUnavailable
+from cache_consistency.exceptions import StoreRefused, StoreUnavailable
 from cache_consistency.invalidation import retry
 from cache_consistency.invalidation.retry import Debt, RetryQueue
 from cache_consistency.protocol.tags import Keyspace
@@ -119,6 +119,22 @@ def test_a_mark_that_stands_keeps_everybody_safe_until_the_resolve_is_paid(away:
     assert retry.queue.pay()
     assert desk.missed(lambda: desk.cached().get(pk=thing.pk)).stock == 5
     assert desk.hit(lambda: desk.cached().get(pk=thing.pk)).stock == 5
+
+
+def test_a_debt_that_is_refused_does_not_hold_the_others_up(away: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, paid = _store(away), []
+
+    def resolve(tags: Sequence[str], token: str) -> int:
+        if token == "refused":
+            raise StoreRefused("there is a list under this key")
+        paid.append(token)
+        return 1
+    monkeypatch.setattr(store, "resolve", resolve)
+    for token in ("refused", "one", "two"):
+        retry.queue.owe(Debt(store, (f"{store.keyspace.namespace}:t:x.y:any",), token, frozenset({token})))
+    assert not retry.queue.pay()
+    assert (paid, retry.queue.waiting()) == (["one", "two"], 1)
+    assert state.withheld == {"refused"}
 
 
 def test_other_tables_are_served_meanwhile(away: Desk) -> None:

@@ -8,13 +8,14 @@ django.setup()
 
 from django.db import connection  # noqa: E402
 
+from tests.scenarios.models import Kept  # noqa: E402
 from tests.scenarios.rows import AUTHORS, HOT, mark_of  # noqa: E402
-from tests.shelf.models import Atlas, Author, Book, Loan, Plain, Topic  # noqa: E402
+from tests.shelf.models import Atlas, Author, Book, Loan, Topic  # noqa: E402
 
 
 def main() -> None:
     with connection.schema_editor() as editor:
-        for model in (Author, Topic, Book, Atlas, Loan, Plain):
+        for model in (Author, Topic, Book, Atlas, Loan, Kept):
             editor.create_model(model)
     Author.objects.bulk_create(Author(pk=pk, name=f"author {pk}", rank=0) for pk in AUTHORS)
     Topic.objects.bulk_create(Topic(pk=pk, name=f"topic {pk}") for pk in (1, 2, 3))

@@ -28,6 +28,7 @@ from cache_consistency import events  # noqa: E402
 from cache_consistency.invalidation import retry  # noqa: E402
 from cache_consistency.testing.history import Outcome, Write  # noqa: E402
 from cache_consistency.testing.recorder import Recorder  # noqa: E402
+from tests.scenarios.models import Kept  # noqa: E402
 from tests.scenarios.rows import (  # noqa: E402
     AUTHORS,
     HOT,
@@ -42,7 +43,7 @@ from tests.scenarios.rows import (  # noqa: E402
     book_key,
     mark_of,
 )
-from tests.shelf.models import Author, Book, Novel, Plain, Topic  # noqa: E402
+from tests.shelf.models import Author, Book, Novel, Topic  # noqa: E402
 
 Versions = dict[str, tuple[int, bool]]
 """What a form is about to write: version and whether the row goes, by key."""
@@ -183,12 +184,12 @@ class Writer:
         with self.locked(self.pk()) as (about_to, books):
             for book in books:
                 about_to(book_key(book.pk), book.version + 1, absent=True)
-                Plain.objects.update_or_create(isbn=book.isbn, defaults={"version": book.version + 1})
+                Kept.objects.update_or_create(isbn=book.isbn, defaults={"version": book.version + 1})
                 book.delete()
 
     def create(self) -> None:
         with self.begin() as about_to, transaction.atomic():
-            for kept in Plain.objects.select_for_update().filter(isbn__startswith="hot-").order_by("pk")[:1]:
+            for kept in Kept.objects.select_for_update().filter(isbn__startswith="hot-").order_by("pk")[:1]:
                 pk = int(kept.isbn.removeprefix("hot-"))
                 book = Book(pk=pk, isbn=kept.isbn, version=kept.version, author_id=AUTHORS[0])
                 raised(book, about_to)
@@ -231,7 +232,7 @@ class Writer:
     def own_row(self) -> None:
         """Save, update, delete and create in autocommit, which only somebody who is alone with a row can know the versions of."""
         book = Book.objects.filter(pk=self.own).first() or Book(pk=self.own, isbn=f"own-{self.own}", version=self._own_version())
-        Plain.objects.update_or_create(isbn=book.isbn, defaults={"version": book.version + 1})
+        Kept.objects.update_or_create(isbn=book.isbn, defaults={"version": book.version + 1})
         with self.begin() as about_to:
             if book._state.adding:
                 raised(book, about_to)
@@ -244,7 +245,7 @@ class Writer:
                 self.random.choice([book.save, lambda: Book.objects.filter(isbn=book.isbn).update(version=book.version, mark=book.mark)])()
 
     def _own_version(self) -> int:
-        return int(Plain.objects.filter(isbn=f"own-{self.own}").values_list("version", flat=True).first() or 0)
+        return int(Kept.objects.filter(isbn=f"own-{self.own}").values_list("version", flat=True).first() or 0)
 
     # -- several rows
 

@@ -28,7 +28,7 @@ def make_stage(database: str, consistent: str, settings: Settings) -> Iterator[C
 
         def make(**given: Any) -> Stage:
             stack.close()                                           # a second stage takes the place of the first
-            stack.callback(_end, bool(hooked), told)
+            stack.callback(_end, settings, bool(hooked), told)
             settings.CACHE_CONSISTENCY = {"CACHE": consistent, "NAMESPACE": f"t{secrets.token_hex(4)}", **DEFAULTS, **given}
             stack.enter_context(switches.active_in_tests())
             inner = stores.current()
@@ -50,7 +50,8 @@ def _all_happened(watched: WatchedStore) -> None:
     assert watched.waiting() == [], "what the test hung up never happened"
 
 
-def _end(hooked: bool, told: Any) -> None:
+def _end(settings: Settings, hooked: bool, told: Any) -> None:
+    settings.CACHE_CONSISTENCY = {}                                 # first: a change of settings that name a store installs the hooks
     retry.queue.forget()
     recovering.forget()
     sink.install(told)

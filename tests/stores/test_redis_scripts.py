@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from cache_consistency.exceptions import StoreError, StoreRefused
-from cache_consistency.protocol.versions import is_clean, tokens
+from cache_consistency.protocol.versions import STATE_LENGTH, is_clean, tokens
 from cache_consistency.stores.scripts import script
 from cache_consistency.testing.servers import RedisServer
 from tests.stores.conftest import store_at
@@ -112,3 +112,17 @@ def test_volatile_eviction_takes_neither_epoch_nor_marks() -> None:
         assert (info.maxmemory, info.maxmemory_policy) == (4 << 20, "volatile-lru")
         assert store.take([]).epoch == epoch
         assert tokens(store.get([ROW])[0]) == (b"w1",)
+
+
+@pytest.mark.parametrize("foreign", [b"", b"c", b"x", b"c" + b"1" * 40, b"c" + b"1" * 42, b"p", b"p;", b"pa;token,soon;"])
+def test_what_is_no_state_of_ours_under_the_key_of_a_tag_is_replaced_and_stands_in_nobodys_way(
+    own_server: RedisServer, raw: redis.Redis, foreign: bytes
+) -> None:
+    store = store_at(own_server.url)
+    store.take([LIST])
+    raw.set(ROW, foreign)
+    taken = store.take([ROW])
+    assert taken.storable
+    assert [len(state) for state in taken.states] == [STATE_LENGTH]
+    assert store.get([ROW]) == list(taken.states)
+    assert raw.pttl(ROW) > 0

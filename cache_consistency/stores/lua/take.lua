@@ -21,6 +21,7 @@ for i = 2, #KEYS do
     end
     if rest == '' then s = false
     elseif rest ~= tokens then s = 'p' .. fresh .. ';' .. rest; redis.call('SET', k, s) end        -- one is over: a new base
+  elseif s and not (#s == 42 and string.sub(s, 1, 1) == 'c') then s = false                        -- not ours: as if it were absent
   elseif s and redis.call('PTTL', k) < tonumber(ARGV[2]) / 2 then
     redis.call('PEXPIRE', k, ARGV[2])
   end

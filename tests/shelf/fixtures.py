@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from pytest_django import Settings
+from django.test.utils import override_settings
 
 from cache_consistency import stores, switches
 from cache_consistency.capture import hooks, sink
@@ -21,15 +21,17 @@ DEFAULTS = {"QUARANTINE": 0, "MARK_TTL": 10, "TIMEOUT": 2}
 
 
 @pytest.fixture
-def make_stage(database: str, consistent: str, settings: Settings) -> Iterator[Callable[..., Stage]]:
+def make_stage(database: str, consistent: str) -> Iterator[Callable[..., Stage]]:
     """Put everything in force with the given settings; each test has a namespace of its own."""
     hooked, told = hooks.installed(), sink.installed()
     with ExitStack() as stack:
 
         def make(**given: Any) -> Stage:
             stack.close()                                           # a second stage takes the place of the first
-            stack.callback(_end, settings, bool(hooked), told)
-            settings.CACHE_CONSISTENCY = {"CACHE": consistent, "NAMESPACE": f"t{secrets.token_hex(4)}", **DEFAULTS, **given}
+            stack.callback(_end, bool(hooked), told)
+            settings = {"CACHE": consistent, "NAMESPACE": f"t{secrets.token_hex(4)}", **DEFAULTS, **given}
+            # not the fixture of that name, which ends later: settings that name a store install the hooks whenever they change
+            stack.enter_context(override_settings(CACHE_CONSISTENCY=settings))
             stack.enter_context(switches.active_in_tests())
             inner = stores.current()
             assert inner is not None, stores.problems()
@@ -50,8 +52,7 @@ def _all_happened(watched: WatchedStore) -> None:
     assert watched.waiting() == [], "what the test hung up never happened"
 
 
-def _end(settings: Settings, hooked: bool, told: Any) -> None:
-    settings.CACHE_CONSISTENCY = {}                                 # first: a change of settings that name a store installs the hooks
+def _end(hooked: bool, told: Any) -> None:
     retry.queue.forget()
     recovering.forget()
     sink.install(told)

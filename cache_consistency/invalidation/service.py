@@ -87,11 +87,12 @@ class _WriteShell:
         """
         Send RESOLVE; after a good MARK its answer is read when this thread next uses the store.
 
-        Until it is executed the tags are pending, which is safe; without a mark nothing protects readers, so that answer is waited for.
+        Until it is executed the tags are pending, which is safe. Without a mark, or with one that a slow COMMIT may have outlived, nothing
+        protects readers, so that answer is waited for.
         """
-        if not self.marked:
-            return self.store.resolve(wish.tags, wish.token)
         age = self.age(wishes.MarkAge())
+        if not self.marked or age > app_settings().MARK_TTL / 2:
+            return self.store.resolve(wish.tags, wish.token)
 
         def on_answer(answer: int | StoreError) -> None:
             if isinstance(answer, StoreError):

@@ -38,23 +38,25 @@ class Telling:
 
 def set_up() -> None:
     """Set Django up, make the tables and the rows that the forms begin with, and write down every commit from now on."""
+    from cache_consistency.capture import sink
+
     django.setup()
     call_command("migrate", run_syncdb=True, verbosity=0)
-    begin()
+    fill()
+    if (installed := sink.installed()) is not None:
+        sink.install(Telling(installed))
 
 
-def begin() -> None:
-    from cache_consistency.capture import sink
+def fill() -> None:
+    """Make the rows that the forms begin with."""
     from tests.compat.depot.models import Crate, Depot, Label
 
     Depot.objects.bulk_create([Depot(name="north"), Depot(name="south")])
     Label.objects.bulk_create([Label(text="fragile"), Label(text="heavy")])
     Crate.objects.bulk_create([Crate(code=f"c{number}", depot_id=1, weight=number) for number in range(1, 7)])
-    if (installed := sink.installed()) is not None:
-        sink.install(Telling(installed))
 
 
-def _forms() -> dict[str, Callable[[], object]]:
+def all_forms() -> dict[str, Callable[[], object]]:
     from tests.compat.depot.models import Crate, Depot, Label, Note
 
     def save() -> None:
@@ -148,7 +150,7 @@ def _forms() -> dict[str, Callable[[], object]]:
     }
 
 
-def _reads() -> dict[str, Callable[[Any, Any], object]]:
+def all_reads() -> dict[str, Callable[[Any, Any], object]]:
     return {
         "get by pk": lambda crates, depots: _fields(crates.get(pk=1)),
         "get by a lookup": lambda crates, depots: _fields(crates.get(code="c2")),
@@ -167,7 +169,7 @@ def _fields(instance: Any) -> tuple[Any, ...]:
 def write_all(*, leave_out: Collection[str] = ()) -> dict[str, list[Any]]:
     """Write in every form, in one order; returns what was marked, and the ends of transactions, for each."""
     found: dict[str, list[Any]] = {}
-    for name, form in _forms().items():
+    for name, form in all_forms().items():
         if name in leave_out:
             continue
         log.clear()
@@ -185,7 +187,7 @@ def compare(when: str) -> None:
     from cache_consistency import events
     from tests.compat.depot.models import Crate, Depot, cached
 
-    for name, read in _reads().items():
+    for name, read in all_reads().items():
         truth = read(Crate.objects, Depot.objects)
         first = read(cached(Crate), cached(Depot))
         hits = events.total("hit")

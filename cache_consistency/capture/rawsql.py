@@ -20,7 +20,6 @@ class Control(enum.Enum):
     BEGIN = "begin"
     COMMIT = "commit"
     ROLLBACK = "rollback"
-    PREPARE = "prepare"
     RELEASE = "release"
     """Of a savepoint. SQLite commits with the outermost one, if it is what began the transaction."""
 
@@ -48,7 +47,6 @@ class Statement:
     bracketable: bool = True
     """Whether it may run inside a transaction block."""
     defines_function: bool = False
-    several: bool = False
 
     @property
     def idle(self) -> bool:
@@ -96,7 +94,7 @@ def _together(first: Statement, second: Statement) -> Statement:
         functions=first.functions | second.functions, controls=first.controls + second.controls,
         raises=first.raises or second.raises, sets_default=first.sets_default or second.sets_default,
         bracketable=first.bracketable and second.bracketable,
-        defines_function=first.defines_function or second.defines_function, several=True,
+        defines_function=first.defines_function or second.defines_function,
     )
 
 
@@ -124,7 +122,8 @@ def _read(tokens: list[Token], vendor: str) -> Statement:
     if word == "REFRESH":
         return Statement(targets=_names(tokens[1:]))
     if word == "PREPARE":
-        return Statement(controls=(Control.PREPARE,)) if words[1:2] == ["TRANSACTION"] else _NOTHING
+        # PREPARE TRANSACTION: nothing is committed yet, and COMMIT PREPARED will be taken as a write to everything
+        return Statement(controls=(Control.ROLLBACK,)) if words[1:2] == ["TRANSACTION"] else _NOTHING
     if word == "RELEASE" and vendor == "sqlite":
         return Statement(controls=(Control.RELEASE,))
     if word in _IDLE:

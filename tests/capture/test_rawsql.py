@@ -47,7 +47,7 @@ def test_what_may_write_everything(sql: str) -> None:
     ("BEGIN", [Control.BEGIN]), ("start transaction read only", [Control.BEGIN]), ("COMMIT WORK", [Control.COMMIT]),
     ("END", [Control.COMMIT]),
     ("COMMIT AND CHAIN", [Control.COMMIT, Control.BEGIN]), ("COMMIT AND NO CHAIN", [Control.COMMIT]), ("ABORT", [Control.ROLLBACK]),
-    ("ROLLBACK", [Control.ROLLBACK]), ("PREPARE TRANSACTION 'x'", [Control.PREPARE]),
+    ("ROLLBACK", [Control.ROLLBACK]), ("PREPARE TRANSACTION 'x'", [Control.ROLLBACK]),
     ("BEGIN; DELETE FROM a; COMMIT", [Control.BEGIN, Control.COMMIT]),
 ])
 def test_what_begins_and_ends_transactions(sql: str, controls: list[Control]) -> None:

@@ -216,16 +216,6 @@ def problems() -> tuple[Problem, ...]:
     return found
 
 
-def require_valid() -> None:
-    """
-    Refuse to go on with settings that were not understood.
-
-    :raises ConfigurationError: naming the first of them.
-    """
-    for problem in problems():
-        raise ConfigurationError(f"{NAME}[{problem.name!r}] {problem.text}.")
-
-
 _listeners: list[Callable[[], None]] = []
 
 

@@ -73,16 +73,6 @@ def text_maker(connection: BaseDatabaseWrapper, field: Field[Any, Any]) -> Calla
     return _MAKERS[kind]
 
 
-def row_text(connection: BaseDatabaseWrapper, pk_fields: Sequence[Field[Any, Any]], values: Sequence[object]) -> str:
-    """
-    Return the text of a primary key, composite or not.
-
-    :param values: n values of n ``pk_fields``, in their order.
-    :raises InexactValue: as `field_text`, for any of them.
-    """
-    return joined_text([field_text(connection, field, value) for field, value in zip(pk_fields, values, strict=True)])
-
-
 def joined_text(texts: Sequence[str]) -> str:
     """Return the text of a key from those of its columns."""
     return texts[0] if len(texts) == 1 else "t" + digest("\0".join(texts).encode())

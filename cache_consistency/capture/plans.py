@@ -20,7 +20,7 @@ ROW_LIMIT = 500
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class WritePlan:
     """Columns of one table whose values become tags, in the order in which they are asked for: the pk's, then the lookups'."""
 
     table: TrackedTable
@@ -54,10 +54,10 @@ class Plan:
         return self.named <= {field.column for field in model._meta.concrete_fields}
 
 
-_plans: dict[tuple[str, str], Plan] = {}
+_plans: dict[tuple[str, str], WritePlan] = {}
 
 
-def plan_for(connection: BaseDatabaseWrapper, db_table: str) -> Plan | None:
+def write_plan_for(connection: BaseDatabaseWrapper, db_table: str) -> WritePlan | None:
     """Return the plan of a tracked table; None: nobody is interested in its writes."""
     table = tracked.table(db_table)
     if table is None:
@@ -69,14 +69,14 @@ def plan_for(connection: BaseDatabaseWrapper, db_table: str) -> Plan | None:
     return plan
 
 
-def _make(connection: BaseDatabaseWrapper, table: TrackedTable) -> Plan:
+def _make(connection: BaseDatabaseWrapper, table: TrackedTable) -> WritePlan:
     quote = connection.ops.quote_name
     quoted = quote(table.table)
     pk_fields: tuple[Any, ...] = table.pk_fields
     lookups: tuple[Any, ...] = tuple(field for field in table.lookups if is_exact(connection, field))
     fields = (*pk_fields, *lookups)
     nameable = bool(pk_fields) and all(is_exact(connection, field) for field in pk_fields)
-    return Plan(
+    return WritePlan(
         table=table, quoted=quoted, pk_fields=pk_fields, lookups=lookups,
         nameable=nameable,
         columns=tuple(f"{quoted}.{quote(field.column)}" for field in fields),

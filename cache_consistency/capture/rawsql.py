@@ -20,7 +20,6 @@ class Control(enum.Enum):
     BEGIN = "begin"
     COMMIT = "commit"
     ROLLBACK = "rollback"
-    PREPARE = "prepare"
     RELEASE = "release"
     """Of a savepoint. SQLite commits with the outermost one, if it is what began the transaction."""
 
@@ -48,7 +47,6 @@ class Statement:
     bracketable: bool = True
     """Whether it may run inside a transaction block."""
     defines_function: bool = False
-    several: bool = False
 
     @property
     def idle(self) -> bool:
@@ -67,7 +65,7 @@ _UNKNOWN = Statement(everything=True, bracketable=False, understood=False)
 _IDLE = frozenset(
     "SHOW TABLE VALUES PRAGMA SAVEPOINT RELEASE RESET DISCARD LISTEN UNLISTEN NOTIFY LOCK UNLOCK ANALYZE ANALYSE VACUUM FETCH CLOSE MOVE "
     "DEALLOCATE CHECKPOINT REINDEX COMMENT GRANT REVOKE DESCRIBE DESC USE ATTACH DETACH CLUSTER OPTIMIZE FLUSH KILL SECURITY REASSIGN HELP "
-    "DECLARE CHECK REPAIR".split()
+    "CHECK REPAIR".split()
 )
 _READS = frozenset({"SELECT"})
 _DDL = frozenset({"CREATE", "ALTER", "DROP", "RENAME"})
@@ -96,7 +94,7 @@ def _together(first: Statement, second: Statement) -> Statement:
         functions=first.functions | second.functions, controls=first.controls + second.controls,
         raises=first.raises or second.raises, sets_default=first.sets_default or second.sets_default,
         bracketable=first.bracketable and second.bracketable,
-        defines_function=first.defines_function or second.defines_function, several=True,
+        defines_function=first.defines_function or second.defines_function,
     )
 
 
@@ -107,8 +105,12 @@ def _read(tokens: list[Token], vendor: str) -> Statement:
     if not tokens or tokens[0].kind != "word":
         return _UNKNOWN if tokens else _NOTHING
     word, words = tokens[0].text, [token.text if token.kind == "word" else "" for token in tokens]
+    if word not in _IDLE and any(token.is_coded for token in tokens):
+        return _UNKNOWN
     if word in _READS or word in {"WITH", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "VALUES"}:
         return _read_dml(tokens, vendor)
+    if word == "DECLARE":                                             # a cursor; what is to be held is run by the COMMIT
+        return dataclasses.replace(_read_dml(tokens, vendor), bracketable="HOLD" in words)
     if word == "SET":
         return _read_set(tokens, words)
     if word in _CONTROL_WORDS:
@@ -120,11 +122,12 @@ def _read(tokens: list[Token], vendor: str) -> Statement:
     if word == "COPY":
         return _read_copy(tokens, words)
     if word in _DDL:
-        return _read_ddl(tokens, words)
+        return _read_ddl(tokens, words, vendor)
     if word == "REFRESH":
         return Statement(targets=_names(tokens[1:]))
     if word == "PREPARE":
-        return Statement(controls=(Control.PREPARE,)) if words[1:2] == ["TRANSACTION"] else _NOTHING
+        # PREPARE TRANSACTION: nothing is committed yet, and COMMIT PREPARED will be taken as a write to everything
+        return Statement(controls=(Control.ROLLBACK,)) if words[1:2] == ["TRANSACTION"] else _NOTHING
     if word == "RELEASE" and vendor == "sqlite":
         return Statement(controls=(Control.RELEASE,))
     if word in _IDLE:
@@ -146,7 +149,10 @@ def _read_dml(tokens: list[Token], vendor: str) -> Statement:
             continue
         start = _target_position(tokens, position)
         if start is not None:
-            targets |= _names(tokens) if vendor == "mysql" else {_qualified(tokens, start)}   # MySQL writes several tables at once
+            name = _qualified(tokens, _skip_only(tokens, start) if vendor == "postgresql" else start)
+            if not name:
+                return _UNKNOWN
+            targets |= _names(tokens) if vendor == "mysql" else {name}                        # MySQL writes several tables at once
             deletes = deletes or token.text in {"DELETE", "MERGE", "REPLACE"}
         elif vendor == "postgresql" and token.text not in _NO_FUNCTIONS and _is_sign(tokens, position + 1, "("):
             functions.add(token.name)
@@ -166,25 +172,34 @@ def _target_position(tokens: list[Token], position: int) -> int | None:
             return None
         if "INTO" in after:
             return position + 2 + after.index("INTO")
-        return position + 1 if word != "MERGE" and position == 0 else None
+        return position + 1 if position == 0 else None
     if word == "DELETE" and "FROM" in after:
-        return _skip_only(tokens, position + 2 + after.index("FROM"))
+        return position + 2 + after.index("FROM")
+    if word == "DELETE":                                              # of MERGE, or a column; Oracle's own goes without FROM
+        return position + 1 if position == 0 else None
     if word == "UPDATE" and not _is_clause(tokens, position):
         start = position + 1
         while start < len(tokens) and tokens[start].text in {"OR", "ROLLBACK", "ABORT", "REPLACE", "FAIL", "IGNORE", "LOW_PRIORITY"}:
             start += 1
-        return _skip_only(tokens, start)
+        return start
     return None
 
 
 def _is_clause(tokens: list[Token], position: int) -> bool:
-    """Return whether this UPDATE belongs to FOR UPDATE, FOR NO KEY UPDATE, ON UPDATE, DO UPDATE, KEY UPDATE or WHEN MATCHED THEN UPDATE."""
+    """
+    Return whether this UPDATE begins no statement.
+
+    It may belong to FOR UPDATE, FOR NO KEY UPDATE, ON UPDATE, DO UPDATE or WHEN MATCHED THEN UPDATE, or be the name of a column.
+    """
     before = tokens[position - 1].text if position else ""
-    return before in {"FOR", "KEY", "ON", "DO", "THEN"}
+    return before in {"FOR", "KEY", "ON", "DO", "THEN", "SELECT", ",", "."}
 
 
 def _skip_only(tokens: list[Token], start: int) -> int:
-    return start + 1 if start < len(tokens) and tokens[start].kind == "word" and tokens[start].text == "ONLY" else start
+    """Return where the name in ``ONLY name`` or ``ONLY (name)`` begins; without ONLY, ``start``."""
+    if start < len(tokens) and tokens[start].kind == "word" and tokens[start].text == "ONLY":
+        return start + 2 if _is_sign(tokens, start + 1, "(") else start + 1
+    return start
 
 
 def _qualified(tokens: list[Token], start: int) -> str:
@@ -215,7 +230,10 @@ def _read_truncate(tokens: list[Token], words: list[str]) -> Statement:
 def _read_copy(tokens: list[Token], words: list[str]) -> Statement:
     if _is_sign(tokens, 1, "("):                                      # COPY (query) TO; the query may be a write
         return _read_dml(tokens[1:], "postgresql")
-    return Statement(targets=frozenset({_qualified(tokens, 1)})) if "FROM" in words else _NOTHING
+    if "FROM" not in words:
+        return _NOTHING
+    name = _qualified(tokens, 1)
+    return Statement(targets=frozenset({name})) if name else _UNKNOWN
 
 
 def _read_explain(tokens: list[Token], words: list[str], vendor: str) -> Statement:
@@ -223,7 +241,7 @@ def _read_explain(tokens: list[Token], words: list[str], vendor: str) -> Stateme
     if not {"ANALYZE", "ANALYSE"} & set(words):
         return _NOTHING
     for position, word in enumerate(words):
-        if position and word in {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "EXECUTE", "REPLACE"}:
+        if position and word in {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "EXECUTE", "REPLACE", "VALUES", "REFRESH"}:
             return _read(tokens[position:], vendor)
     return _NOTHING
 
@@ -233,8 +251,12 @@ def _read_explain(tokens: list[Token], words: list[str], vendor: str) -> Stateme
 _MOVES_ROWS = {"TABLE", "VIEW", "SCHEMA", "PARTITION"}
 
 
-def _read_ddl(tokens: list[Token], words: list[str]) -> Statement:
-    """A definition of a table is a write to each table that it mentions; one of an index, a sequence or a routine is none."""
+def _read_ddl(tokens: list[Token], words: list[str], vendor: str) -> Statement:
+    """
+    A definition of a table is a write to each table that it mentions; one of an index, a sequence or a routine is none.
+
+    A table may be made of a query, and a new column of a default: functions are called for their rows.
+    """
     kind = next((word for word in words[1:6] if word in _MOVES_ROWS | _STILL), "")
     if kind not in _MOVES_ROWS:
         return Statement(defines_function=True) if kind in {"FUNCTION", "PROCEDURE"} else _NOTHING
@@ -242,7 +264,12 @@ def _read_ddl(tokens: list[Token], words: list[str]) -> Statement:
         return Statement(everything=True) if words[0] == "DROP" else _NOTHING
     if words[0] == "DROP" and "CASCADE" in words:
         return Statement(mentions=_names(tokens), deletes=True)
-    return Statement(mentions=_names(tokens), bracketable="CONCURRENTLY" not in words)
+    if "AS" in words and "EXECUTE" in words:
+        return _EVERYTHING
+    calls = _read_dml(tokens, vendor) if "AS" in words or words[0] == "ALTER" else _NOTHING
+    return Statement(
+        mentions=_names(tokens), bracketable="CONCURRENTLY" not in words, functions=calls.functions, deletes=calls.deletes,
+    )
 
 
 _STILL = frozenset(

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.core.exceptions import FullResultSet
 
-from cache_consistency.capture.plans import Plan
+from cache_consistency.capture.plans import WritePlan
 
 Params = tuple[Any, ...]
 
@@ -32,7 +32,7 @@ class Where:
     params: Params
 
 
-def cut_where(compiler: Any, sql: str, params: Params, plan: Plan) -> Where | None:
+def cut_where(compiler: Any, sql: str, params: Params, plan: WritePlan) -> Where | None:
     """
     Cut an UPDATE before its WHERE; None: it does not end as its query says (a backend with SQL of its own).
 
@@ -55,7 +55,7 @@ def with_returning(sql: str, asked: str, columns: Sequence[str]) -> str:
     return f"{sql} {asked}, {', '.join(columns)}" if asked else f"{sql} RETURNING {', '.join(columns)}"
 
 
-def with_old_values(where: Where, asked: str, plan: Plan) -> str:
+def with_old_values(where: Where, asked: str, plan: WritePlan) -> str:
     """Return the UPDATE that returns what was asked for, the pk and lookups as they are now, and the same as they were."""
     names = [f"cc{number}" for number in range(plan.width)]
     selected = ", ".join(f"{column} {name}" for column, name in zip(plan.columns, names, strict=True))
@@ -67,7 +67,7 @@ def with_old_values(where: Where, asked: str, plan: Plan) -> str:
     return with_returning(update, asked, (*plan.columns, *(f"cc_old.{name}" for name in names)))
 
 
-def select_old(where: Where, plan: Plan) -> str:
+def select_old(where: Where, plan: WritePlan) -> str:
     """Return the SELECT of pk and lookups of the rows that an UPDATE is going to change."""
     condition = f" WHERE {where.text}" if where.text else ""
     return f"SELECT {', '.join(plan.columns)} FROM {plan.quoted}{condition}"

@@ -38,7 +38,7 @@ TAG_LIMIT = 2000
 class State:
     """Tags and tables of the open transaction of one connection, and what is remembered of its physical connection."""
 
-    __slots__ = ("bracket", "default_isolation", "memory_identity", "probed", "raised", "tables", "tag_cache", "tags", "textual", "window")
+    __slots__ = ("default_isolation", "memory_identity", "probed", "raised", "tables", "tag_cache", "tags", "textual", "window")
 
     def __init__(self) -> None:
         self.tags: set[Tag] = set()
@@ -46,8 +46,6 @@ class State:
         """``db_table`` of everything written in the open transaction."""
         self.window: Untracked | None = None
         """The ORM write that is being executed: it knows what the statement means."""
-        self.bracket = False
-        """Whether BEGIN was sent by us, round one statement in autocommit."""
         self.textual = False
         """Whether a BEGIN in somebody's SQL has opened the transaction: Django does not know of it."""
         self.raised = False
@@ -78,7 +76,7 @@ class State:
         written = _written.get()
         if written:
             _written.set(tuple(other for other in written if other.tables))
-        self.textual = self.raised = self.bracket = False
+        self.textual = self.raised = False
 
     def reconnected(self) -> None:
         """Forget what held for the physical connection too; the window stays: its write may be what opened the new one."""

@@ -20,6 +20,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_CODED = re.compile(r"""[uU]&"(?:[^"]|"")*(?:"|\Z)""")
+"""PostgreSQL's names with coded characters, ``U&"a\\0062c"``: which table that is depends on UESCAPE, and nobody writes them."""
 _BACKSLASHES = re.compile(r"""(?P<text>'(?:[^'\\]|\\.|'')*(?:'|\Z))""", re.DOTALL)
 """MySQL's texts."""
 
@@ -34,11 +36,19 @@ def names_of_table(db_table: str) -> set[str]:
     return {folded(db_table.rpartition(".")[2].strip('"`')), folded(db_table.strip('"`'))}
 
 
+_CODED_STARTS = ('U&"', 'u&"')
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Token:
     kind: str
     """``word`` (upper case), ``name`` (quoted), ``sign``, or ``value`` for what is none of these."""
     text: str
+
+    @property
+    def is_coded(self) -> bool:
+        """Return whether this is a name with coded characters; its text is as it was written, which no table is called."""
+        return self.kind == "name" and self.text[:3] in _CODED_STARTS
 
     @property
     def name(self) -> str:
@@ -51,6 +61,10 @@ def tokens(sql: str, *, vendor: str) -> Iterator[Token]:
     position, size = 0, len(sql)
     while position < size:
         match = _BACKSLASHES.match(sql, position) if vendor == "mysql" and sql[position] == "'" else None
+        if vendor == "postgresql" and (coded := _CODED.match(sql, position)):
+            position = coded.end()
+            yield Token("name", coded.group())
+            continue
         match = match or _TOKEN.match(sql, position)
         if match is None:                                             # cannot be: the last alternative takes any character
             return

@@ -27,7 +27,7 @@ from cache_consistency import events
 from cache_consistency.capture import returning
 from cache_consistency.capture.equality import joined_text
 from cache_consistency.capture.pins import pinned_pks
-from cache_consistency.capture.plans import ROW_LIMIT, Plan
+from cache_consistency.capture.plans import ROW_LIMIT, WritePlan
 from cache_consistency.capture.tagging import table_tags
 from cache_consistency.protocol.tags import InexactValue, Tag
 
@@ -64,7 +64,7 @@ class Window(Untracked):
 
     __slots__ = ("asked", "before", "by_pk", "extra", "old", "plan", "verb", "whole")
 
-    def __init__(self, compiler: Any, verb: Verb, plan: Plan) -> None:
+    def __init__(self, compiler: Any, verb: Verb, plan: WritePlan) -> None:
         super().__init__(compiler, verb)
         self.verb, self.plan = verb, plan
         self.asked = 0

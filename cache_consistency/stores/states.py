@@ -8,10 +8,6 @@ import math
 STICKY = 0
 
 
-class TooManyTokens(Exception):
-    """A tag would be pending for more writers than it may; nothing was changed."""
-
-
 @dataclasses.dataclass(slots=True)
 class TagState:
     """A tag that exists: a version, and the tokens of the writers it is pending for, each with its deadline in ms (0: none)."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connections, models
 
-from cache_consistency.capture.equality import field_text, is_exact, row_text
+from cache_consistency.capture.equality import field_text, is_exact, joined_text
 from cache_consistency.protocol.tags import InexactValue, value_text
 from tests.capture.models import Document, Item, Part, Seat, Shop
 
@@ -88,4 +88,5 @@ def test_values_that_no_column_can_hold_have_none(connection: Any, name: str, va
 
 
 def test_a_composite_key_is_one_text(connection: Any) -> None:
-    assert row_text(connection, Seat._meta.pk_fields, ("a", 1)) == value_text(("a", 1))
+    texts = [field_text(connection, column, value) for column, value in zip(Seat._meta.pk_fields, ("a", 1), strict=True)]
+    assert joined_text(texts) == value_text(("a", 1))

@@ -26,7 +26,17 @@ def _execute(stage: Stage, sql: str) -> None:
     lambda stage: _execute(stage, 'SELECT "strange_write"(2)'),
     lambda stage: _execute(stage, 'SELECT "public"."strange_write"(2)'),
     lambda stage: list(stage.books.annotate(written=Writes(F("version") + Value(1)))),
-], ids=["quoted", "with its schema", "by an annotation of the ORM"])
+    lambda stage: _execute(stage, 'SELECT "isbn", strange_write(2) FROM "shelf_book"'),
+    lambda stage: _execute(stage, "DECLARE strange_cursor CURSOR WITH HOLD FOR SELECT strange_write(2)"),
+    lambda stage: _execute(stage, "CREATE TEMPORARY TABLE strange_copy AS SELECT strange_write(2)"),
+    lambda stage: _execute(stage, 'SELECT "isbn" FROM "shelf_book"; UPDATE "strange.dotted" SET version = 2'),
+    lambda stage: _execute(stage, 'SAVEPOINT x; UPDATE "strange.dotted" SET version = 2'),
+    lambda stage: _execute(stage, 'UPDATE ONLY ("strange.dotted") SET version = 2'),
+    lambda stage: _execute(stage, 'UPDATE U&"strange\\002edotted" SET version = 2'),
+], ids=[
+    "quoted", "with its schema", "by an annotation of the ORM", "after a column", "by a cursor that is held", "by a table made of it",
+    "no function, after a SELECT", "no function, after a SAVEPOINT", "no function, in brackets", "no function, a coded name",
+])
 def test_a_function_that_writes_is_seen_in_whatever_select_it_stands(stage: Stage, call: Callable[[Stage], Any]) -> None:
     if stage.connection.vendor != "postgresql":
         pytest.skip("PostgreSQL's functions")

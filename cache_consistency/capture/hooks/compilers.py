@@ -9,7 +9,7 @@ from django.db import transaction
 
 from cache_consistency import switches
 from cache_consistency.capture import driver
-from cache_consistency.capture.plans import plan_for
+from cache_consistency.capture.plans import write_plan_for
 from cache_consistency.capture.state import state_of
 from cache_consistency.capture.writes import Untracked, Verb, Window
 
@@ -26,7 +26,7 @@ def make_execute_sql(original: Execute, verb: Verb) -> Execute:
         outer = current.window
         if outer is not None and outer.compiler is self:              # execute_returning_sql calls execute_sql
             return original(self, *args, **kwargs)
-        plan = plan_for(self.connection, self.query.get_meta().db_table)
+        plan = write_plan_for(self.connection, self.query.get_meta().db_table)
         current.window = Untracked(self, verb) if plan is None else Window(self, verb, plan)
         try:
             if plan is None:

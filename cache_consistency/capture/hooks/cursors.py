@@ -27,8 +27,8 @@ def make_execute(original: Execute) -> Execute:
     """Return the replacement of ``CursorWrapper._execute``."""
 
     def _execute(self: CursorWrapper, sql: Any, params: Any, *ignored_wrapper_args: Any) -> Any:
-        # what the ORM reads; a bracket may be that of a function that writes
-        if (sql.__class__ is str and sql[:8] == 'SELECT "' and "(" not in sql) or not switches.active():
+        # what the ORM reads; a bracket may be that of a function that writes, and what comes after a semicolon may be anything
+        if (sql.__class__ is str and sql[:8] == 'SELECT "' and "(" not in sql and ";" not in sql) or not switches.active():
             return original(self, sql, params, *ignored_wrapper_args)
         current = state_of(self.db)
         window = current.window

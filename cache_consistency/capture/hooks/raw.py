@@ -45,7 +45,7 @@ def read(connection: Any, sql: Any) -> Statement:
 def execute(cursor: Any, original: Execute, sql: Any, params: Any, current: State, *, many: bool = False) -> Any:
     """Execute a statement, or many of one text, and see to the tables that it writes and to the transaction that it begins or ends."""
     connection = cursor.db
-    if isinstance(sql, str) and (
+    if isinstance(sql, str) and ";" not in sql and (
         (sql.startswith(_SKIPPED) and not driver.savepoints_may_commit(connection))
         or (sql[:7] == "SELECT " and connection.vendor != "postgresql")
     ):

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from cache_consistency import conf
 from cache_consistency.protocol.tags import Keyspace
-from cache_consistency.stores.alias import recipe_for
+from cache_consistency.stores.alias import WRONG_TYPES, recipe_for
 from cache_consistency.stores.base import Epoch, Store, StoreInfo
 from cache_consistency.stores.memory import MemoryStore
 from cache_consistency.stores.redis import RedisStore
@@ -94,6 +94,10 @@ def _open(settings: conf.AppSettings) -> Store | None:
         backend = caches[alias]
     except ImportError as error:
         raise conf.ConfigurationError(f"names {alias!r}, which cannot be opened: {error}") from error
+    except WRONG_TYPES as error:                                    # no text: it may quote a URL with its password
+        raise conf.ConfigurationError(
+            f"names {alias!r}, which cannot be opened ({type(error).__name__}): a value in CACHES[{alias!r}] is of a wrong type."
+        ) from None
     keyspace = Keyspace(settings.NAMESPACE)
     if isinstance(backend, LocMemCache):
         return MemoryStore(keyspace)

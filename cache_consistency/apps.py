@@ -39,7 +39,9 @@ class CacheConsistencyConfig(AppConfig):
 
     def ready(self) -> None:
         from cache_consistency.declare.checks import register_checks
+        from cache_consistency.invalidation import idle
         from cache_consistency.invalidation.receivers import connect
         from cache_consistency.invalidation.registry import registry
         register_checks()
         registry.on_register(connect)
+        idle.connect()

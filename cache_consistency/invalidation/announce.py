@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cache_consistency import events
+from cache_consistency.capture import state
 from cache_consistency.declare import tracked
 from cache_consistency.invalidation.signals import entries_invalidated
 from cache_consistency.protocol.tags import Tag, name_text, parts
@@ -17,10 +18,11 @@ def announce_after(connection: Any, tags: Iterable[Tag]) -> None:
     Announce a commit as soon as the connection can be used again.
 
     At the end of ``atomic()`` COMMIT was sent but autocommit is not on yet: a receiver that asked the database now would open a
-    transaction that nobody ends. So it becomes the first of the transaction's ``on_commit`` hooks.
+    transaction that nobody ends. So it becomes the first of the transaction's ``on_commit`` hooks. The transaction of a ``TestCase`` is
+    never committed and can be used all the time.
     """
     tell = functools.partial(announce, tags, reason="commit", using=connection.alias)
-    if connection.autocommit:
+    if connection.autocommit or state.under_testcase(connection):
         tell()
     else:
         connection.run_on_commit.insert(0, (set(), tell, True))

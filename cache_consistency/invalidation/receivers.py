@@ -64,12 +64,13 @@ def after_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any
 
 
 def after_m2m(
-    sender: type[Model], instance: Model, action: str, model: type[Model], pk_set: set[Any] | None, using: str, **kwargs: Any
+    sender: type[Model], instance: Model, action: str, reverse: bool, model: type[Model], pk_set: set[Any] | None, using: str,  # noqa: FBT001
+    **kwargs: Any,
 ) -> None:
     """Ask the rules of both sides; when everything is cleared, what the far side was is only known before."""
     if not switches.active():
         return
-    concerned = [instance, *_far_side(sender, instance, model, pk_set, using)]
+    concerned = [instance, *_far_side(sender, instance, model, pk_set, reverse=reverse, using=using)]
     tags = _asked(concerned, action="m2m", using=using)
     if action.startswith("pre_"):
         _keep(instance, tags, using=using)
@@ -82,15 +83,27 @@ _RECEIVERS: tuple[tuple[ModelSignal, Any], ...] = (
 )  # fmt: skip
 
 
-def _far_side(through: Any, instance: Model, model: type[Model], pks: set[Any] | None, using: str) -> Iterable[Model]:
-    """Return the instances of ``model`` that are being related to ``instance``, if somebody made rules for them."""
+def _far_side(
+    through: Any, instance: Model, model: type[Model], pks: set[Any] | None, *, reverse: bool, using: str
+) -> Iterable[Model]:
+    """
+    Return the instances of ``model`` that are being related to ``instance``, if somebody made rules for them.
+
+    :param pks: None: everything that is related now (``clear()``).
+    :param reverse: whether the relation is declared on ``model``, and not on the instance's own.
+    """
     if not registry.has_rules(model):
         return ()
     if pks is None:
-        near = [field for field in through._meta.fields if field.is_relation and isinstance(instance, field.related_model)]
-        far = [field for field in through._meta.fields if field.is_relation and issubclass(model, field.related_model)]
-        rows = through._base_manager.using(using).filter(**{near[0].name: instance})
-        pks = set(rows.values_list(far[-1].attname, flat=True))
+        declaring: Any = model if reverse else type(instance)
+        pks = set()
+        for field in declaring._meta.many_to_many:
+            if field.remote_field.through is through:               # types alone do not tell the ends of a relation to itself apart
+                near, far = field.m2m_field_name(), field.m2m_reverse_field_name()
+                if reverse:
+                    near, far = far, near
+                rows = through._base_manager.using(using).filter(**{near: instance})
+                pks.update(rows.values_list(f"{far}__pk", flat=True))
     return model._base_manager.using(using).filter(pk__in=pks)
 
 

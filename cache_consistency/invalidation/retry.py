@@ -14,7 +14,7 @@ import dataclasses
 import os
 import threading
 
-from cache_consistency import events
+from cache_consistency import events, stores
 from cache_consistency.capture import state
 from cache_consistency.exceptions import StoreError, StoreRefused
 from cache_consistency.protocol.tags import Tag
@@ -133,6 +133,7 @@ queue = RetryQueue()
 
 @atexit.register
 def _last_try() -> None:
+    stores.flush_replies()                                          # one of them may be owed after all
     if queue.waiting() and not queue.pay():
         events.logger.error("the process ends owing the store %d invalidations", queue.waiting())
 

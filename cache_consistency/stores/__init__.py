@@ -14,13 +14,14 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
 
 from cache_consistency import conf
+from cache_consistency.exceptions import StoreError
 from cache_consistency.protocol.tags import Keyspace
-from cache_consistency.stores.alias import recipe_for
+from cache_consistency.stores.alias import WRONG_TYPES, recipe_for
 from cache_consistency.stores.base import Epoch, Store, StoreInfo
 from cache_consistency.stores.memory import MemoryStore
 from cache_consistency.stores.redis import RedisStore
 
-__all__ = ["Epoch", "MemoryStore", "RedisStore", "Store", "StoreInfo", "current", "override", "problems"]
+__all__ = ["Epoch", "MemoryStore", "RedisStore", "Store", "StoreInfo", "current", "flush_replies", "override", "problems"]
 
 _REDIS_BACKENDS = {("django_redis.cache", "RedisCache"), ("django.core.cache.backends.redis", "RedisCache")}
 
@@ -45,6 +46,15 @@ def problems() -> tuple[conf.Problem, ...]:
     """Return what is wrong with the alias that ``CACHE`` names; for the checks."""
     current()
     return () if _problem is None else (_problem,)
+
+
+def flush_replies() -> None:
+    """Read the answers that this thread's writes have left open, before it is idle for long; opens no store and no connection."""
+    store = _chosen
+    if isinstance(store, _Nothing) or store is None:
+        return
+    with contextlib.suppress(StoreError):                           # counted, and told to those who wait for the answers
+        store.flush_replies()
 
 
 @contextlib.contextmanager
@@ -94,6 +104,10 @@ def _open(settings: conf.AppSettings) -> Store | None:
         backend = caches[alias]
     except ImportError as error:
         raise conf.ConfigurationError(f"names {alias!r}, which cannot be opened: {error}") from error
+    except WRONG_TYPES as error:                                    # no text: it may quote a URL with its password
+        raise conf.ConfigurationError(
+            f"names {alias!r}, which cannot be opened ({type(error).__name__}): a value in CACHES[{alias!r}] is of a wrong type."
+        ) from None
     keyspace = Keyspace(settings.NAMESPACE)
     if isinstance(backend, LocMemCache):
         return MemoryStore(keyspace)

@@ -16,6 +16,7 @@ from typing import Any
 
 import redis
 from django.core.cache.backends.base import BaseCache
+from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
 from redis.retry import Retry
@@ -32,7 +33,9 @@ _OURS = {
 }
 """Options of the alias that do not reach our connections; those of the driver's maintenance notifications do not either."""
 _NOT_OURS_EITHER = ("maint", "orig_", "oss_cluster_")
-_WRONG_OPTIONS: tuple[type[Exception], ...] = (TypeError, ValueError, *DRIVER_ERRORS)
+WRONG_TYPES: tuple[type[Exception], ...] = (TypeError, ValueError, AttributeError, LookupError)
+"""What backends and the driver raise for a setting of a wrong type or form: they find out by using it."""
+_WRONG_OPTIONS: tuple[type[Exception], ...] = (*WRONG_TYPES, ImportError, *DRIVER_ERRORS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,9 +93,15 @@ def recipe_for(backend: BaseCache, *, alias: str) -> Recipe:
         pool = _pool_of(backend)
     except ImportError as error:
         raise ConfigurationError(f"CACHES[{alias!r}]: {error}") from error
+    except ImproperlyConfigured as error:
+        raise ConfigurationError(f"CACHES[{alias!r}]: {error}") from None
     except ValueError:
         # the driver's message may quote the URL, password included
         raise ConfigurationError(f"CACHES[{alias!r}]: LOCATION is not a URL redis://, rediss:// or unix:// that can be read.") from None
+    except (*WRONG_TYPES, *DRIVER_ERRORS) as error:                 # no text: it may quote what it could not use
+        raise ConfigurationError(
+            f"CACHES[{alias!r}]: no client can be made from it ({type(error).__name__}); LOCATION is a URL or a list of URLs, OPTIONS a dict."
+        ) from None
     if isinstance(pool, SentinelConnectionPool) or not isinstance(pool, ConnectionPool):
         raise ConfigurationError(
             f"CACHES[{alias!r}]: {type(backend).__name__} with {type(pool).__name__} is not supported; "
@@ -102,7 +111,7 @@ def recipe_for(backend: BaseCache, *, alias: str) -> Recipe:
     try:
         recipe.make(timeout=1.0, on_connect=lambda connection: None)            # not opened
     except _WRONG_OPTIONS as error:
-        raise ConfigurationError(f"CACHES[{alias!r}]: no connection can be made from its options: {error}") from error
+        raise ConfigurationError(f"CACHES[{alias!r}]: no connection can be made from its options: {error}") from None
     return recipe
 
 

@@ -31,7 +31,7 @@ OnReply = Callable[[Any], None]
 class Line:
     """The connection of one thread, and the replies that are still to come on it."""
 
-    __slots__ = ("__weakref__", "_channel", "_connection", "_flying", "_make", "_owed", "_timeout")
+    __slots__ = ("__weakref__", "_channel", "_connection", "_flying", "_make", "_owed", "_timeout", "known")
 
     def __init__(self, make: Callable[[], Connection], *, timeout: float) -> None:
         self._make, self._timeout = make, timeout
@@ -39,6 +39,8 @@ class Line:
         self._channel: Channel | None = None                        # there is one as long as there is a connection
         self._flying = False
         self._owed: collections.deque[OnReply] = collections.deque()
+        self.known: set[str] = set()
+        """Hashes of the scripts that the server has been seen to know, on this physical connection."""
 
     @property
     def is_open(self) -> bool:
@@ -111,6 +113,7 @@ class Line:
     def abandon(self) -> None:
         """Forget everything without a word on the network: after a fork the connection belongs to the parent."""
         self._owed.clear()
+        self.known.clear()
         self._connection = self._channel = None
         self._flying = False
 
@@ -180,6 +183,7 @@ class Line:
                 raise ConnectionError(f"the connection cannot be opened: {type(error).__name__}: {error}") from error
             raise
         self._connection, self._channel = connection, channel
+        self.known.clear()
         return channel
 
     def _drop(self, channel: Channel) -> None:
@@ -187,6 +191,7 @@ class Line:
         connection = self._connection
         if self._channel is channel and connection is not None:
             self._connection = self._channel = None
+            self.known.clear()
             connection.disconnect()
 
     def _owed_reply(self, on_reply: OnReply) -> Any:

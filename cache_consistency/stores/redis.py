@@ -60,7 +60,6 @@ class RedisStore:
         make = functools.partial(recipe.make, timeout=timeout, on_connect=connector(keyspace))
         self._lines = Lines(make, timeout=timeout)
         self._async_lines = AsyncLines(make, timeout=timeout)
-        self._resolved_by_hash = False
         _living.add(self)
 
     def __repr__(self) -> str:
@@ -116,19 +115,22 @@ class RedisStore:
         return len(tags) if in_doubt else found
 
     def resolve_soon(self, tags: Sequence[str], token: str, on_answer: Callable[[int | StoreError], None]) -> None:
+        line, lua = self._lines.mine(), script("resolve")
+
         def packed() -> bytes:
-            lua = script("resolve")
-            # Nobody may be there to hear "no such script" for a long time, and the tags would stay pending meanwhile.
-            send = lua.by_hash if self._resolved_by_hash else lua.by_source
-            return send(tags, token, random_part(), self._clean_ttl, "0")
+            # By its hash only where the server is known to have it: NOSCRIPT might never be read, and then nothing was resolved.
+            pack = lua.by_hash if lua.sha in line.known else lua.by_source
+            return pack(tags, token, random_part(), self._clean_ttl, "0")
 
         def on_reply(reply: Any) -> None:
-            self._resolved_by_hash = not isinstance(reply, DRIVER_ERRORS)
-            if isinstance(reply, NO_SCRIPT):
+            if isinstance(reply, NO_SCRIPT):                        # forgotten after MARK
+                line.known.clear()
                 self._resolve_now(tags, token, on_answer)
-            else:
-                on_answer(self._late(reply))
-        self._call(lambda: self._lines.mine().send(packed(), on_reply, packed), answered=False)
+                return
+            if not isinstance(reply, Exception):
+                line.known.add(lua.sha)
+            on_answer(self._late(reply))
+        self._call(lambda: line.send(packed(), on_reply, packed), answered=False)
 
     def _resolve_now(self, tags: Sequence[str], token: str, on_answer: Callable[[int | StoreError], None]) -> None:
         try:
@@ -167,6 +169,7 @@ class RedisStore:
         except StoreRefused as error:
             if not isinstance(error.__cause__, NO_SCRIPT):
                 raise
+            self._lines.mine().known.clear()                        # whoever has forgotten this one has forgotten them all
         return self._ask(lua.by_source(keys, *arguments(0)), lambda: lua.by_source(keys, *arguments(1)))
 
     def _ask(self, packed: bytes, again: Callable[[], bytes] | None = None) -> Any:

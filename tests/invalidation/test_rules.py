@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_sa
 from cache_consistency import invalidates
 from cache_consistency.invalidation.registry import Registry, registry
 from tests.reading.desk import Desk, Read
-from tests.reading.models import Maker, Note, Special, Tag, Thing, ThingProxy
+from tests.reading.models import Maker, Note, Person, Special, Tag, Thing, ThingProxy
 
 
 def test_a_rule_invalidates_what_no_sql_shows(desk: Desk, rules: Any) -> None:
@@ -83,6 +84,28 @@ def test_changes_of_many_to_many_reach_the_rules_of_both_sides(desk: Desk, rules
         told.clear()
         change()
         assert set(told) == concerned, number
+
+
+@pytest.mark.parametrize(
+    ("clear", "concerned"),
+    [
+        (lambda people: people["b"].followers.clear(), {"a", "b"}), (lambda people: people["b"].follows.clear(), {"b", "c"}),
+        (lambda people: people["a"].follows.clear(), {"a", "b"}), (lambda people: people["c"].followers.clear(), {"b", "c"}),
+        (lambda people: people["b"].friends.clear(), {"b", "c"}), (lambda people: people["c"].friends.clear(), {"b", "c"}),
+    ],
+)  # fmt: skip
+def test_clearing_a_relation_of_a_model_to_itself_reaches_the_other_end(
+    desk: Desk, rules: Any, clear: Callable[[dict[str, Person]], None], concerned: set[str]
+) -> None:
+    """a follows b, b follows c; b and c are friends."""
+    people = {name: desk.plain(Person).create(name=name) for name in "abc"}
+    people["a"].follows.add(people["b"])
+    people["b"].follows.add(people["c"])
+    people["b"].friends.add(people["c"])
+    told: list[str] = []
+    rules(Person, lambda person, *, action, using: told.append(person.name))
+    clear(people)
+    assert set(told) == concerned
 
 
 def test_a_rule_of_a_model_holds_for_its_proxies_and_children(desk: Desk, rules: Any) -> None:

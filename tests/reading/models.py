@@ -246,3 +246,14 @@ class OnlyCached(models.Model):
 
     class Meta:
         cache_policy = {"ttl": "1h"}
+
+
+class Person(models.Model):
+    """Related to itself: one-way and mutually."""
+
+    name = models.CharField(max_length=40)
+    follows: models.ManyToManyField[Person, Any] = models.ManyToManyField("self", symmetrical=False, related_name="followers")
+    friends: models.ManyToManyField[Person, Any] = models.ManyToManyField("self")
+
+    class Meta:
+        cache_policy = {"ttl": "1h"}

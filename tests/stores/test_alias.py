@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.core import checks
 from django.core.cache import caches
 from pytest_django import Settings
 
@@ -177,6 +178,36 @@ def test_options_that_no_connection_takes_are_a_problem_and_not_an_error_of_ever
     assert use(settings, BACKEND=backend, LOCATION="redis://h/0", OPTIONS=pool_options(backend, sokcet_type=1)) is None
     (problem,) = stores.problems()
     assert "sokcet_type" in problem.text
+
+
+SECRET = "redis://:s3cret@h/0"
+WRONG_TYPES: list[dict[str, Any]] = [
+    {"LOCATION": 5},
+    {"LOCATION": None},
+    {"LOCATION": [5]},
+    {"LOCATION": {SECRET: 1}},
+    {"LOCATION": SECRET, "OPTIONS": 5},
+    {"LOCATION": SECRET, "OPTIONS": {"PARSER_CLASS": 5, "pool_class": 5}},
+    {"LOCATION": SECRET, "KEY_FUNCTION": 5},
+]
+
+
+@BOTH
+@pytest.mark.parametrize("wrong", WRONG_TYPES, ids=str)
+def test_values_of_wrong_types_are_a_problem_that_the_check_shows_without_secrets(
+    settings: Settings, backend: str, wrong: dict[str, Any]
+) -> None:
+    assert use(settings, BACKEND=backend, **wrong) is None
+    (problem,) = stores.problems()
+    assert "'consistent'" in problem.text
+    assert "s3cret" not in problem.text
+    assert any(problem.text in message.msg for message in checks.run_checks(tags=["cache_consistency"]))
+
+
+@BOTH
+def test_a_location_that_is_a_number_is_a_problem(settings: Settings, backend: str) -> None:
+    assert use(settings, BACKEND=backend, LOCATION=5) is None
+    assert "LOCATION" in stores.problems()[0].text
 
 
 def test_a_client_class_that_cannot_be_imported_is_a_problem(settings: Settings) -> None:

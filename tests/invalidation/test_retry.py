@@ -134,7 +134,7 @@ def test_a_debt_that_is_refused_does_not_hold_the_others_up(away: Desk, monkeypa
         retry.queue.owe(Debt(store, (f"{store.keyspace.namespace}:t:x.y:any",), token, frozenset({token})))
     assert not retry.queue.pay()
     assert (paid, retry.queue.waiting()) == (["one", "two"], 1)
-    assert state.withheld == {"refused"}
+    assert state.withheld == frozenset({"refused"})
 
 
 def test_other_tables_are_served_meanwhile(away: Desk) -> None:

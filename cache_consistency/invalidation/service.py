@@ -73,6 +73,7 @@ class _WriteShell:
         return secrets.token_hex(12)
 
     def mark(self, wish: wishes.Mark) -> None:
+        self.marked = False                                         # a second one that fails says that the first is old
         self.sent = time.monotonic()
         self.store.mark(wish.tags, wish.token, ttl=app_settings().MARK_TTL)
         self.marked = True

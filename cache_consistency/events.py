@@ -97,12 +97,18 @@ def reset() -> None:
 
 
 def warn_once(key: str, message: str, *args: object) -> None:
-    """Log a warning the first time ``key`` is met in this process."""
+    """Log a warning the first time ``key`` is met in this process, or since `say_again`."""
     with _lock:
         if key in _said:
             return
         _said.add(key)
     logger.warning(message, *args)
+
+
+def say_again(*keys: str) -> None:
+    """Have `warn_once` log these keys anew: what they warned of is over."""
+    with _lock:
+        _said.difference_update(keys)
 
 
 def _retire() -> None:

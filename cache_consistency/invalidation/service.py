@@ -16,15 +16,18 @@ from cache_consistency import events, stores, switches
 from cache_consistency.capture.tagging import UNNAMED
 from cache_consistency.conf import app_settings
 from cache_consistency.declare import tracked
-from cache_consistency.exceptions import StoreError
+from cache_consistency.exceptions import StoreError, TooManyWriters
 from cache_consistency.invalidation.announce import announce, announce_after
 from cache_consistency.invalidation.retry import Debt, queue
 from cache_consistency.protocol import wishes
 from cache_consistency.protocol.drivers import run
 from cache_consistency.protocol.steps import touch, write
-from cache_consistency.protocol.tags import Tag, name_text, parts
+from cache_consistency.protocol.tags import Tag, parts
 from cache_consistency.protocol.wishes import Wish
 from cache_consistency.stores.base import Store
+
+CROWDED_PAUSE = 0.001
+"""Seconds, at least, between two attempts to join the writers of a crowded tag."""
 
 
 class Service:
@@ -96,9 +99,19 @@ class _WriteShell:
         return secrets.token_hex(12)
 
     def mark(self, wish: wishes.Mark) -> None:
+        """Send MARK; again for up to ``TIMEOUT`` where a tag has too many writers, who are through in milliseconds."""
+        settings, began = app_settings(), time.monotonic()
         self.marked = False                                         # a second one that fails says that the first is old
-        self.sent = time.monotonic()
-        self.store.mark(wish.tags, wish.token, ttl=app_settings().MARK_TTL)
+        while True:
+            self.sent = time.monotonic()
+            try:
+                self.store.mark(wish.tags, wish.token, ttl=settings.MARK_TTL)
+            except TooManyWriters:
+                if time.monotonic() - began > settings.TIMEOUT:
+                    raise
+                time.sleep(CROWDED_PAUSE * (1 + secrets.randbelow(4)))          # not all of them at once
+            else:
+                break
         self.marked = True
 
     def age(self, wish: wishes.MarkAge) -> float:
@@ -128,7 +141,7 @@ class _WriteShell:
 
     def unmarked(self, wish: wishes.Unmarked) -> None:
         events.emit(events.Event("unmarked", "", type(wish.error).__name__, {"tags": len(wish.tags), "error": str(wish.error)}))
-        events.warn_once("unmarked", "a transaction commits without its mark, for the store is away: %s", wish.error)
+        events.warn_once("unmarked", "a transaction commits without its mark: %s", wish.error)
 
     def owe(self, wish: wishes.Owe) -> None:
         events.emit(events.Event("owed", "", "marked" if wish.marked else "unmarked", {"tags": len(wish.tags)}))
@@ -157,7 +170,6 @@ _ANSWERS: dict[type[Wish], Callable[[_WriteShell, Any], Any]] = {
 
 
 def _tables(tags: tuple[Tag, ...]) -> frozenset[str]:
-    named = {name_text(table): table for table in tracked.tables()}
-    return frozenset(named.get(parts(tag).table, parts(tag).table) for tag in tags)
+    return frozenset(tracked.name_in_tag(parts(tag).table) for tag in tags)
 
 

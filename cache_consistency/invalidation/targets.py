@@ -15,6 +15,7 @@ from cache_consistency.capture.identity import Unnamed
 from cache_consistency.capture.tagging import UNNAMED, table_tags
 from cache_consistency.declare import tracked
 from cache_consistency.declare.labels import parse_label
+from cache_consistency.declare.tables import tables_of
 from cache_consistency.exceptions import InvalidationError
 from cache_consistency.protocol.tags import InexactValue, Tag, parts
 from cache_consistency.switches import no_cache
@@ -119,8 +120,7 @@ def _text(connection: Any, field: Any, row: Any) -> str:
 
 
 def _tables(model: type[Model]) -> tuple[str, ...]:
-    meta = model._meta.concrete_model._meta                          # type: ignore[union-attr]
-    tables = tuple(dict.fromkeys((meta.db_table, *(parent._meta.db_table for parent in meta.all_parents))))
+    tables = tables_of(model)
     if tracked.table(tables[0]) is None:
-        raise InvalidationError(f"{meta.label} is not tracked: give it a cache_policy, register it, or name it in TRACK")
+        raise InvalidationError(f"{model._meta.label} is not tracked: give it a cache_policy, register it, or name it in TRACK")
     return tables

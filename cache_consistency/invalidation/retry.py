@@ -58,10 +58,21 @@ class RetryQueue:
                 self._everything = self._debts.popleft().store
                 self._overflows += 1
                 events.warn_once("retry_overflow", "more than %d invalidations wait for the store: all entries will be given up", CAPACITY)
-            self._withhold()
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name="cache_consistency-retry", daemon=True)
-                self._thread.start()
+            self._begin_work()
+
+    def owe_everything(self, store: Store) -> None:
+        """Take on that a new epoch has to begin."""
+        with self._lock:
+            self._everything = store
+            self._overflows += 1                                    # one that is just being paid came before this
+            self._begin_work()
+
+    def _begin_work(self) -> None:
+        """Withhold what is owed and see that somebody pays; the caller holds the lock."""
+        self._withhold()
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="cache_consistency-retry", daemon=True)
+            self._thread.start()
 
     def waiting(self) -> int:
         """Return how many RESOLVEs are owed."""

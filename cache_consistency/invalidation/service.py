@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cache_consistency import events, stores, switches
+from cache_consistency.capture.tagging import UNNAMED
 from cache_consistency.conf import app_settings
 from cache_consistency.declare import tracked
 from cache_consistency.exceptions import StoreError
@@ -39,16 +40,38 @@ class Service:
         if store is None or not tags:
             commit()
             return
-        run(write(tuple(tags), mark_ttl=app_settings().MARK_TTL), _WriteShell(store, commit))
-        announce_after(connection, tags)
+        named = tags - {UNNAMED}
+        try:
+            if named:
+                run(write(tuple(named), mark_ttl=app_settings().MARK_TTL), _WriteShell(store, commit))
+            else:
+                commit()
+        finally:                                                    # also for a COMMIT of which nobody knows what became of it
+            if len(named) < len(tags):
+                _give_up_everything(store)
+        announce_after(connection, named)
 
 
 def renew(tags: Iterable[Tag], *, reason: str, using: str) -> None:
     """Give ``tags`` new versions now, outside any transaction; a store that is away is owed it. Switched off, it does nothing."""
     store, wanted = stores.current() if switches.active() else None, tuple(dict.fromkeys(tags))
     if store is not None and wanted:
-        run(touch(wanted), _WriteShell(store, _nothing))
-        announce(wanted, reason=reason, using=using)
+        named = tuple(tag for tag in wanted if tag != UNNAMED)
+        if named:
+            run(touch(named), _WriteShell(store, _nothing))
+        if len(named) < len(wanted):
+            _give_up_everything(store)
+        announce(named, reason=reason, using=using)
+
+
+def _give_up_everything(store: Store) -> None:
+    """Begin a new epoch for a write whose tags could not be named; a store that is away is owed it."""
+    try:
+        store.new_epoch()
+    except StoreError:
+        queue.owe_everything(store)
+    else:
+        events.count("epoch", "", "unnamed")
 
 
 def _nothing() -> None:

@@ -11,7 +11,8 @@ from django.db.models import Model, QuerySet
 from django.db.models.query import ModelIterable
 
 from cache_consistency.capture.equality import field_text, is_exact
-from cache_consistency.capture.tagging import table_tags
+from cache_consistency.capture.identity import Unnamed
+from cache_consistency.capture.tagging import UNNAMED, table_tags
 from cache_consistency.declare import tracked
 from cache_consistency.declare.labels import parse_label
 from cache_consistency.exceptions import InvalidationError
@@ -24,11 +25,17 @@ MAX_ROWS = 500
 
 def tags_of(targets: Iterable[Any], *, using: str) -> tuple[Tag, ...]:
     """
-    Return the tags that everything named has in the database ``using``, each once.
+    Return the tags that everything named has in the database ``using``, each once; `UNNAMED` for what cannot be named.
 
     :raises InvalidationError: something is none of the forms, is unknown, or is a model whose table is not tracked.
     """
-    return tuple(dict.fromkeys(tag for target in targets for tag in _tags(target, using)))
+    found: dict[Tag, None] = {}
+    for target in targets:
+        try:
+            found.update(dict.fromkeys(_tags(target, using)))
+        except Unnamed:
+            found[UNNAMED] = None
+    return tuple(found)
 
 
 def database_of(target: Any) -> str:

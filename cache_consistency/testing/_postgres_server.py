@@ -81,8 +81,8 @@ class PostgresServer(PrivateServer):
         self._options = options
         self._fsync = fsync
         self._binaries = binaries
-        self.database = follows.database if follows else database
-        self.password = follows.password if follows else secrets.token_urlsafe(12)
+        self.database: str = follows.database if follows else database
+        self.password: str = follows.password if follows else secrets.token_urlsafe(12)
 
     @property
     def url(self) -> str:

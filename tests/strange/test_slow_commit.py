@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,11 @@ def test_a_mark_that_was_not_renewed_counts_as_none(make_stage: Callable[..., St
         raise StoreUnavailable("no answer")
     waited_for: list[int] = []
     resolve = stage.store.inner.resolve
-    monkeypatch.setattr(stage.store.inner, "resolve", lambda tags, token: (waited_for.append(1), resolve(tags, token))[1])
+
+    def counted(tags: Any, token: str) -> int:
+        waited_for.append(1)
+        return resolve(tags, token)
+    monkeypatch.setattr(stage.store.inner, "resolve", counted)
     with stage.atomic():
         stage.books.filter(pk=pk).update(version=2)
         stage.store.after("mark", grow_old)

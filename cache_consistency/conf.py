@@ -68,6 +68,9 @@ class LazyCallable:
 
     @functools.cached_property
     def function(self) -> Callable[..., str]:
+        """
+        :raises Exception: whatever the module raises when it is imported; ValueError for what is no callable.
+        """
         found = import_string(self.path)
         if not callable(found):
             raise ValueError(f"names {self.path!r}, which is no callable")
@@ -206,12 +209,18 @@ def app_settings() -> AppSettings:
 
 
 def problems() -> tuple[Problem, ...]:
-    """Return what was not understood; a callable that is named by its path is imported for that."""
+    """
+    Return what was not understood; a callable that is named by its path is imported for that.
+
+    :raises AppRegistryNotReady: that module needs models, and it is too early for them.
+    """
     settings, found = _read()
     if isinstance(settings.VARY, LazyCallable):
         try:
             _ = settings.VARY.function
-        except (ImportError, ValueError, AppRegistryNotReady) as error:
+        except AppRegistryNotReady:
+            raise
+        except Exception as error:  # noqa: BLE001  # a module may raise anything while it is imported
             return (*found, Problem("VARY", f"cannot be imported: {error}"))
     return found
 

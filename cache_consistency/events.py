@@ -42,7 +42,10 @@ _lock = threading.Lock()
 _living: list[tuple[threading.Thread, collections.defaultdict[Label, int]]] = []
 _retired: collections.Counter[Label] = collections.Counter()
 _subscribers: list[Callable[[Event], None]] = []
+MOST_WARNINGS = 1000
+"""Keys of warnings that are remembered; whoever needs more has made keys of values."""
 _said: set[str] = set()
+_full = False
 
 
 def count(what: str, subject: str = "", outcome: str = "", n: int = 1) -> None:
@@ -89,20 +92,38 @@ def total(what: str, *, subject: str | None = None, outcome: str | None = None) 
 
 def reset() -> None:
     """Begin counting at zero (tests, and a child process after fork)."""
+    global _full  # as `_said`
     with _lock:
         _retired.clear()
         for _, counts in _living:
             counts.clear()
         _said.clear()
+        _full = False
 
 
 def warn_once(key: str, message: str, *args: object) -> None:
-    """Log a warning the first time ``key`` is met in this process."""
+    """
+    Log a warning the first time ``key`` is met in this process, or since `say_again`.
+
+    After `MOST_WARNINGS` of them it says so and says no more.
+    """
+    global _full  # as `_said`, with which it changes
     with _lock:
-        if key in _said:
+        if key in _said or _full:
             return
-        _said.add(key)
-    logger.warning(message, *args)
+        _full = len(_said) >= MOST_WARNINGS
+        if not _full:
+            _said.add(key)
+    if _full:
+        logger.warning("%d kinds of warnings were logged by this process; no further ones will be", MOST_WARNINGS)
+    else:
+        logger.warning(message, *args)
+
+
+def say_again(*keys: str) -> None:
+    """Have `warn_once` log these keys anew: what they warned of is over."""
+    with _lock:
+        _said.difference_update(keys)
 
 
 def _retire() -> None:

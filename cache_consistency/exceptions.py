@@ -25,6 +25,10 @@ class StoreRefused(StoreError):
     """The server answered, with an error: memory is full, it is a replica, a command is forbidden to this user."""
 
 
+class TooManyWriters(StoreRefused):
+    """A MARK of a tag that is already pending for as many writers as it may be; nothing was marked. It is over in milliseconds."""
+
+
 class CorruptEntry(StoreError):
     """Bytes under one of our keys that are not an entry of ours; a read counts it as a miss."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -20,10 +20,17 @@ from cache_consistency import events
 from cache_consistency.capture import driver
 from cache_consistency.capture.state import state_of
 from cache_consistency.conf import app_settings, on_change
+from cache_consistency.exceptions import CacheConsistencyError
 from cache_consistency.protocol.tags import digest
 
 _LENGTH = 16
 _DEFAULT_PORTS = {"postgresql": "5432", "mysql": "3306", "oracle": "1521"}
+
+
+
+class Unnamed(CacheConsistencyError):
+    """The project's own function that names the data (``VARY``, ``DATABASE_IDENTITY``) failed: no key and no tag can be made."""
+
 
 _lock = threading.Lock()
 _known: dict[tuple[str, ...], str] = {}
@@ -35,10 +42,12 @@ def database_identity(connection: BaseDatabaseWrapper) -> str:
     Return 16 hexadecimal digits that stand for the database behind ``connection``.
 
     The first call of a process for a PostgreSQL or SQLite database opens the connection; later ones are a lookup.
+
+    :raises Unnamed: the project's function failed.
     """
     given = app_settings().DATABASE_IDENTITY
     if callable(given):
-        return _short("given", str(given(connection)))
+        return _short("given", _answer("DATABASE_IDENTITY", given, connection))
     if isinstance(given, Mapping) and connection.alias in given:
         return _short("given", str(given[connection.alias]))
     if connection.vendor == "sqlite":
@@ -50,9 +59,27 @@ def database_identity(connection: BaseDatabaseWrapper) -> str:
 
 
 def vary(connection: BaseDatabaseWrapper) -> str:
-    """Return what the project's ``VARY`` says of ``connection``: schema, tenant, role; "" without one."""
+    """
+    Return what the project's ``VARY`` says of ``connection``: schema, tenant, role; "" without one.
+
+    :raises Unnamed: the project's function failed.
+    """
     function = app_settings().VARY
-    return "" if function is None else str(function(connection))
+    return "" if function is None else _answer("VARY", function, connection)
+
+
+def _answer(setting: str, function: Callable[..., object], connection: BaseDatabaseWrapper) -> str:
+    """Ask a function of the project; whatever it raises is counted, said once, and must not be the trouble of who reads or writes."""
+    try:
+        return str(function(connection))
+    except Exception as error:
+        events.count("unnamed", connection.alias, setting)
+        events.warn_once(
+            f"unnamed:{setting}:{connection.alias}",
+            "%s failed for database %r (%s): reads ask the database, and each write gives up all entries until it works",
+            setting, connection.alias, type(error).__name__,
+        )
+        raise Unnamed(f"{setting} failed for database {connection.alias!r}: {type(error).__name__}") from error
 
 
 def _short(*texts: str) -> str:

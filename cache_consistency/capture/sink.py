@@ -40,6 +40,7 @@ class Sink(Protocol):
 
 
 _installed: Sink | None = None
+_listener: Callable[[BaseDatabaseWrapper, frozenset[Tag]], None] | None = None
 
 
 def install(sink: Sink | None) -> Sink | None:
@@ -47,6 +48,12 @@ def install(sink: Sink | None) -> Sink | None:
     global _installed  # one per process, like the hooks that feed it
     before, _installed = _installed, sink
     return before
+
+
+def listen(listener: Callable[[BaseDatabaseWrapper, frozenset[Tag]], None] | None) -> None:
+    """Have ``listener`` called with connection and tags of each commit that was done (`hooks.testcase`); None: nobody."""
+    global _listener  # as `install`
+    _listener = listener
 
 
 def installed() -> Sink | None:
@@ -82,6 +89,8 @@ def commit(
     once = _Once(commit)
     try:
         _tell(_installed, connection, tags, once)
+        if _listener is not None:
+            _listener(connection, tags)
     except BaseException as error:
         if once.begun and not once.done:
             raise                                                     # the COMMIT's own error

@@ -7,14 +7,20 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from cache_consistency.capture.identity import database_identity, unopened_file, vary
 from cache_consistency.capture.state import state_of
 from cache_consistency.conf import app_settings, on_change
-from cache_consistency.protocol.tags import Keyspace, TableTags
+from cache_consistency.protocol.tags import Keyspace, TableTags, Tag
 
+UNNAMED: Tag = ":::"
+"""Stands among tags for those that could not be named: whoever is told must give up everything. No key of the store has this name."""
 _MOST = 4096
 _generation = [0]
 
 
 def table_tags(connection: BaseDatabaseWrapper, db_table: str) -> TableTags:
-    """Return the tags of ``db_table``; under half a microsecond after the first call on a physical connection."""
+    """
+    Return the tags of ``db_table``; under half a microsecond after the first call on a physical connection.
+
+    :raises Unnamed: the project's own function failed; a write has `UNNAMED` instead, a read asks the database.
+    """
     cache = state_of(connection).tag_cache
     varied = vary(connection)
     # test runners change NAME under an open wrapper, and one that is not open may find another file under it

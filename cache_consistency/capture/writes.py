@@ -26,9 +26,10 @@ from django.db.models.constants import OnConflict
 from cache_consistency import events
 from cache_consistency.capture import returning
 from cache_consistency.capture.equality import joined_text
+from cache_consistency.capture.identity import Unnamed
 from cache_consistency.capture.pins import pinned_pks
 from cache_consistency.capture.plans import ROW_LIMIT, WritePlan
-from cache_consistency.capture.tagging import table_tags
+from cache_consistency.capture.tagging import UNNAMED, table_tags
 from cache_consistency.protocol.tags import InexactValue, Tag
 
 Row = tuple[Any, ...]
@@ -223,10 +224,13 @@ class Window(Untracked):
 
 
 def bulk_tags(connection: Any, tables: Iterable[str]) -> set[Tag]:
-    """Return ``bulk`` and ``any`` of each of ``tables``."""
+    """Return ``bulk`` and ``any`` of each of ``tables``; `UNNAMED` where they cannot be named."""
     found: set[Tag] = set()
     for table in tables:
-        names = table_tags(connection, table)
+        try:
+            names = table_tags(connection, table)
+        except Unnamed:
+            return {UNNAMED}
         found.update((names.bulk, names.any))
     return found
 
@@ -235,6 +239,8 @@ def tags_or_coarse(window: Window, rows: Sequence[Row] | None, count: int) -> se
     """Return `Window.tags`; where working them out fails, the coarse ones: the statement has been executed."""
     try:
         return window.tags(rows, count)
+    except Unnamed:                                                   # said and counted where it happened
+        return {UNNAMED}
     except Exception:  # noqa: BLE001  # whatever it is: the statement has been executed, and something must be marked
         events.logger.exception("the rows of a write to %s could not be named", window.plan.table.table)
         return window.coarse()

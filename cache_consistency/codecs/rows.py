@@ -113,7 +113,11 @@ class RowCodec:
         return [from_db(db, names, values(row, db), **extra) for row in rows]
 
     def _refusal(self, rows: Sequence[Sequence[Any]], error: Exception) -> CodecError:
-        """Find the first value that a converter or msgspec refuses: no UUID, a lone surrogate, an integer beyond 64 bits."""
+        """
+        Find the first value that a converter or msgspec refuses: no UUID, a lone surrogate, an integer beyond 64 bits.
+
+        What it says goes into a log, and the texts of such errors quote values: only their kind is told.
+        """
         label, width = self.model._meta.label, len(self.columns)
         for row in rows:
             if len(row) != width:
@@ -122,8 +126,10 @@ class RowCodec:
                 try:
                     encode(self._store((*[None] * i, row[i], *[None] * (width - i - 1))))
                 except (*ENCODE_ERRORS, *_CONVERTER_ERRORS) as reason:
-                    return CodecError(f"{label}: field {column.field_name!r} cannot be stored: {reason}", field=column.field_name)
-        return CodecError(f"{label}: {len(rows)} rows cannot be stored: {error}")
+                    return CodecError(
+                        f"{label}: field {column.field_name!r} cannot be stored: {type(reason).__name__}", field=column.field_name
+                    )
+        return CodecError(f"{label}: {len(rows)} rows cannot be stored: {type(error).__name__}")
 
 
 def _apply(fetch_mode: Any, instances: Sequence[Model], *, all_same: bool) -> None:

@@ -22,6 +22,7 @@ from cache_consistency.declare.dependencies import reached_from
 from cache_consistency.declare.lookups import AnyField
 from cache_consistency.declare.policy import CachePolicy
 from cache_consistency.exceptions import DeclarationError
+from cache_consistency.protocol.tags import name_text
 
 _DATABASE_ON_DELETE: type[Any] | tuple[()] = getattr(deletion, "DatabaseOnDelete", ())
 
@@ -49,9 +50,11 @@ class Snapshot:
     policies: Mapping[type[Model], CachePolicy]
     names: Mapping[type[Model], Mapping[str, AnyField]]
     """By concrete model with a policy: `lookups.names`."""
+    in_tags: Mapping[str, str]
+    """Tables by what stands for their names in tags."""
 
 
-EMPTY = Snapshot(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}))
+EMPTY = Snapshot(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}), MappingProxyType({}))
 
 
 def snapshot() -> Snapshot:
@@ -68,7 +71,7 @@ def snapshot() -> Snapshot:
     by_table = _lookups_by_table(names)
     return Snapshot(
         MappingProxyType({table: _tracked(table, owners.get(table), by_table, reach, tables) for table in tables}),
-        MappingProxyType(policies), MappingProxyType(names),
+        MappingProxyType(policies), MappingProxyType(names), MappingProxyType({name_text(table): table for table in tables}),
     )
 
 
@@ -99,6 +102,11 @@ def with_parents(model: type[Model]) -> Iterator[type[Model]]:
     yield from (sources.concrete(parent) for parent in own._meta.get_parent_list())
 
 
+def tables_of(model: type[Model]) -> tuple[str, ...]:
+    """Return the tables that the rows of ``model`` are made of: its own first, then those of its multi-table parents."""
+    return tuple(dict.fromkeys(part._meta.db_table for part in with_parents(model)))
+
+
 def _throughs(model: type[Model]) -> Iterator[type[Model]]:
     for field in model._meta.get_fields(include_hidden=True):
         if field.many_to_many:
@@ -116,7 +124,7 @@ def tables_named(name: str) -> tuple[str, ...]:
     known = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     if name in known or "." not in name:
         return (name,)
-    return tuple(part._meta.db_table for model in sources.models_named(name) for part in with_parents(model))
+    return tuple(table for model in sources.models_named(name) for table in tables_of(model))
 
 
 def _tracked_by_name() -> Iterator[str]:

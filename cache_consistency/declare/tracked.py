@@ -27,7 +27,8 @@ from cache_consistency.declare.tables import TrackedTable
 from cache_consistency.exceptions import DeclarationError
 
 __all__ = [
-    "TrackedTable", "any_declared", "lookup_fields", "on_first", "policy_for", "register", "table", "tables", "unregister", "version",
+    "TrackedTable", "any_declared", "lookup_fields", "name_in_tag", "on_first", "policy_for", "register", "table", "tables", "unregister",
+    "version",
 ]
 
 _NO_NAMES: Mapping[str, AnyField] = MappingProxyType({})
@@ -56,6 +57,11 @@ def table(db_table: str) -> TrackedTable | None:
 def tables() -> Mapping[str, TrackedTable]:
     """Return all tracked tables by name."""
     return _current().tables
+
+
+def name_in_tag(name: str) -> str:
+    """Return the tracked table whose tags bear this name (a hash, for an unusual one); the name itself if there is none."""
+    return _current().in_tags.get(name, name)
 
 
 def version() -> int:

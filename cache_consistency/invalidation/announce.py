@@ -1,4 +1,4 @@
-"""Telling others, once tags have new versions: the counters, and the signal for those who listen."""
+"""Telling others, once the old versions of tags are no longer served: the counters, and the signal for those who listen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cache_consistency import events
 from cache_consistency.capture import state
 from cache_consistency.declare import tracked
 from cache_consistency.invalidation.signals import entries_invalidated
-from cache_consistency.protocol.tags import Tag, name_text, parts
+from cache_consistency.protocol.tags import Tag, parts
 
 
 def announce_after(connection: Any, tags: Iterable[Tag]) -> None:
@@ -34,11 +34,10 @@ def announce(tags: Iterable[Tag], *, reason: str, using: str) -> None:
     if not entries_invalidated.receivers:
         return
     by_table: dict[str, list[Tag]] = {}
-    named = {name_text(table): table for table in tracked.tables()}
     for tag in tags:
         by_table.setdefault(parts(tag).table, []).append(tag)
     for name, of_table in by_table.items():
-        found = tracked.table(named.get(name, name))
+        found = tracked.table(tracked.name_in_tag(name))
         if found is None or found.model is None:
             continue
         answers = entries_invalidated.send_robust(sender=found.model, tags=tuple(of_table), reason=reason, using=using)

@@ -58,54 +58,75 @@ class RetryQueue:
                 self._everything = self._debts.popleft().store
                 self._overflows += 1
                 events.warn_once("retry_overflow", "more than %d invalidations wait for the store: all entries will be given up", CAPACITY)
-            self._withhold()
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name="cache_consistency-retry", daemon=True)
-                self._thread.start()
+            self._begin_work()
+
+    def owe_everything(self, store: Store) -> None:
+        """Take on that a new epoch has to begin."""
+        with self._lock:
+            self._everything = store
+            self._overflows += 1                                    # one that is just being paid came before this
+            self._begin_work()
+
+    def _begin_work(self) -> None:
+        """Withhold what is owed and see that somebody pays; the caller holds the lock."""
+        self._withhold()
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="cache_consistency-retry", daemon=True)
+            self._thread.start()
 
     def waiting(self) -> int:
         """Return how many RESOLVEs are owed."""
         return len(self._debts) + (self._everything is not None)
 
     def pay(self) -> bool:
-        """Try all of them once, now; return whether nothing is owed any more. One that is refused does not hold the others up."""
-        refused = 0
+        """
+        Try all of them once, now; return whether nothing is owed any more.
+
+        A debt that is refused goes behind the others, which may be payable; a store that does not answer is asked once.
+        """
+        try:
+            self._pay_everything()
+            refused = 0
+            while (debt := self._first()) is not None and refused < len(self._debts):
+                try:
+                    debt.store.resolve(debt.tags, debt.token)
+                except StoreRefused:
+                    refused += 1
+                    self._take_off(debt, put_back=True)
+                else:
+                    self._take_off(debt)
+                    events.count("retry", "", "resolved")
+        except StoreError:
+            return False
+        return not self.waiting()
+
+    def _pay_everything(self) -> None:
         while True:
             with self._lock:
-                store, debt, overflows = self._everything, self._debts[0] if self._debts else None, self._overflows
-            if store is None and debt is None:
-                return True
-            if store is None and refused >= len(self._debts):
-                return False
+                store, overflows = self._everything, self._overflows
+            if store is None:
+                return
             try:
-                if store is not None:
-                    store.new_epoch()
-                elif debt is not None:
-                    debt.store.resolve(debt.tags, debt.token)
+                store.new_epoch()
             except StoreRefused:
-                if store is not None:
-                    return False
-                refused += 1
-                self._put_last(debt)
-            except StoreError:
-                return False
-            else:
-                self._paid(store, debt, overflows)
-
-    def _paid(self, store: Store | None, debt: Debt | None, overflows: int) -> None:
-        with self._lock:
-            if store is not None:
+                return                                              # single debts may be payable all the same
+            with self._lock:
                 if self._overflows == overflows:                    # else one was given up after the epoch that would have paid for it
                     self._everything = None
-            elif debt is not None and self._debts and self._debts[0] is debt:
-                self._debts.popleft()
-            self._withhold()
-        events.count("retry", "", "epoch" if store is not None else "resolved")
+                self._withhold()
+            events.count("retry", "", "epoch")
 
-    def _put_last(self, debt: Debt | None) -> None:
+    def _first(self) -> Debt | None:
         with self._lock:
-            if self._debts and self._debts[0] is debt:
-                self._debts.rotate(-1)
+            return self._debts[0] if self._debts else None
+
+    def _take_off(self, debt: Debt, *, put_back: bool = False) -> None:
+        with self._lock:
+            if self._debts and self._debts[0] is debt:              # else it was given up, or paid by another thread
+                self._debts.popleft()
+                if put_back:
+                    self._debts.append(debt)
+            self._withhold()
 
     def _withhold(self) -> None:
         """Keep this process from reading what it owes; the caller holds the lock."""
@@ -113,6 +134,7 @@ class RetryQueue:
 
     def _work(self) -> None:
         pause = FIRST_PAUSE
+        self._wake.clear()
         while True:
             if self.pay():
                 with self._lock:
@@ -120,8 +142,15 @@ class RetryQueue:
                         self._thread = None
                         return
                 continue
-            self._wake.wait(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            if self._wake.wait(pause):
+                self._wake.clear()
+                pause = FIRST_PAUSE
+            else:
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    def wake(self) -> None:
+        """Have the thread, if there is one, try now: the store is back."""
+        self._wake.set()
 
     def forget(self) -> None:
         """Drop everything: a forked child owes nothing, its parent does."""
@@ -129,6 +158,14 @@ class RetryQueue:
 
 
 queue = RetryQueue()
+
+
+def _on_event(event: events.Event) -> None:
+    if event.what == "store_up":
+        queue.wake()
+
+
+events.subscribe(_on_event)
 
 
 @atexit.register

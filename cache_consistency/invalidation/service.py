@@ -13,17 +13,21 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cache_consistency import events, stores, switches
+from cache_consistency.capture.tagging import UNNAMED
 from cache_consistency.conf import app_settings
 from cache_consistency.declare import tracked
-from cache_consistency.exceptions import StoreError
+from cache_consistency.exceptions import StoreError, TooManyWriters
 from cache_consistency.invalidation.announce import announce, announce_after
 from cache_consistency.invalidation.retry import Debt, queue
 from cache_consistency.protocol import wishes
 from cache_consistency.protocol.drivers import run
 from cache_consistency.protocol.steps import touch, write
-from cache_consistency.protocol.tags import Tag, name_text, parts
+from cache_consistency.protocol.tags import Tag, parts
 from cache_consistency.protocol.wishes import Wish
 from cache_consistency.stores.base import Store
+
+CROWDED_PAUSE = 0.001
+"""Seconds, at least, between two attempts to join the writers of a crowded tag."""
 
 
 class Service:
@@ -39,16 +43,38 @@ class Service:
         if store is None or not tags:
             commit()
             return
-        run(write(tuple(tags), mark_ttl=app_settings().MARK_TTL), _WriteShell(store, commit))
-        announce_after(connection, tags)
+        named = tags - {UNNAMED}
+        try:
+            if named:
+                run(write(tuple(named), mark_ttl=app_settings().MARK_TTL), _WriteShell(store, commit))
+            else:
+                commit()
+        finally:                                                    # also for a COMMIT of which nobody knows what became of it
+            if len(named) < len(tags):
+                _give_up_everything(store)
+        announce_after(connection, named)
 
 
 def renew(tags: Iterable[Tag], *, reason: str, using: str) -> None:
     """Give ``tags`` new versions now, outside any transaction; a store that is away is owed it. Switched off, it does nothing."""
     store, wanted = stores.current() if switches.active() else None, tuple(dict.fromkeys(tags))
     if store is not None and wanted:
-        run(touch(wanted), _WriteShell(store, _nothing))
-        announce(wanted, reason=reason, using=using)
+        named = tuple(tag for tag in wanted if tag != UNNAMED)
+        if named:
+            run(touch(named), _WriteShell(store, _nothing))
+        if len(named) < len(wanted):
+            _give_up_everything(store)
+        announce(named, reason=reason, using=using)
+
+
+def _give_up_everything(store: Store) -> None:
+    """Begin a new epoch for a write whose tags could not be named; a store that is away is owed it."""
+    try:
+        store.new_epoch()
+    except StoreError:
+        queue.owe_everything(store)
+    else:
+        events.count("epoch", "", "unnamed")
 
 
 def _nothing() -> None:
@@ -73,8 +99,19 @@ class _WriteShell:
         return secrets.token_hex(12)
 
     def mark(self, wish: wishes.Mark) -> None:
-        self.sent = time.monotonic()
-        self.store.mark(wish.tags, wish.token, ttl=app_settings().MARK_TTL)
+        """Send MARK; again for up to ``TIMEOUT`` where a tag has too many writers, who are through in milliseconds."""
+        settings, began = app_settings(), time.monotonic()
+        self.marked = False                                         # a second one that fails says that the first is old
+        while True:
+            self.sent = time.monotonic()
+            try:
+                self.store.mark(wish.tags, wish.token, ttl=settings.MARK_TTL)
+            except TooManyWriters:
+                if time.monotonic() - began > settings.TIMEOUT:
+                    raise
+                time.sleep(CROWDED_PAUSE * (1 + secrets.randbelow(4)))          # not all of them at once
+            else:
+                break
         self.marked = True
 
     def age(self, wish: wishes.MarkAge) -> float:
@@ -104,7 +141,7 @@ class _WriteShell:
 
     def unmarked(self, wish: wishes.Unmarked) -> None:
         events.emit(events.Event("unmarked", "", type(wish.error).__name__, {"tags": len(wish.tags), "error": str(wish.error)}))
-        events.warn_once("unmarked", "a transaction commits without its mark, for the store is away: %s", wish.error)
+        events.warn_once("unmarked", "a transaction commits without its mark: %s", wish.error)
 
     def owe(self, wish: wishes.Owe) -> None:
         events.emit(events.Event("owed", "", "marked" if wish.marked else "unmarked", {"tags": len(wish.tags)}))
@@ -133,7 +170,6 @@ _ANSWERS: dict[type[Wish], Callable[[_WriteShell, Any], Any]] = {
 
 
 def _tables(tags: tuple[Tag, ...]) -> frozenset[str]:
-    named = {name_text(table): table for table in tracked.tables()}
-    return frozenset(named.get(parts(tag).table, parts(tag).table) for tag in tags)
+    return frozenset(tracked.name_in_tag(parts(tag).table) for tag in tags)
 
 

@@ -11,9 +11,11 @@ from django.db.models import Model, QuerySet
 from django.db.models.query import ModelIterable
 
 from cache_consistency.capture.equality import field_text, is_exact
-from cache_consistency.capture.tagging import table_tags
+from cache_consistency.capture.identity import Unnamed
+from cache_consistency.capture.tagging import UNNAMED, table_tags
 from cache_consistency.declare import tracked
 from cache_consistency.declare.labels import parse_label
+from cache_consistency.declare.tables import tables_of
 from cache_consistency.exceptions import InvalidationError
 from cache_consistency.protocol.tags import InexactValue, Tag, parts
 from cache_consistency.switches import no_cache
@@ -24,11 +26,17 @@ MAX_ROWS = 500
 
 def tags_of(targets: Iterable[Any], *, using: str) -> tuple[Tag, ...]:
     """
-    Return the tags that everything named has in the database ``using``, each once.
+    Return the tags that everything named has in the database ``using``, each once; `UNNAMED` for what cannot be named.
 
     :raises InvalidationError: something is none of the forms, is unknown, or is a model whose table is not tracked.
     """
-    return tuple(dict.fromkeys(tag for target in targets for tag in _tags(target, using)))
+    found: dict[Tag, None] = {}
+    for target in targets:
+        try:
+            found.update(dict.fromkeys(_tags(target, using)))
+        except Unnamed:
+            found[UNNAMED] = None
+    return tuple(found)
 
 
 def database_of(target: Any) -> str:
@@ -112,8 +120,7 @@ def _text(connection: Any, field: Any, row: Any) -> str:
 
 
 def _tables(model: type[Model]) -> tuple[str, ...]:
-    meta = model._meta.concrete_model._meta                          # type: ignore[union-attr]
-    tables = tuple(dict.fromkeys((meta.db_table, *(parent._meta.db_table for parent in meta.all_parents))))
+    tables = tables_of(model)
     if tracked.table(tables[0]) is None:
-        raise InvalidationError(f"{meta.label} is not tracked: give it a cache_policy, register it, or name it in TRACK")
+        raise InvalidationError(f"{model._meta.label} is not tracked: give it a cache_policy, register it, or name it in TRACK")
     return tables

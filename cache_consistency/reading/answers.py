@@ -17,6 +17,7 @@ from typing import Any
 from django.db.models.sql import Query
 
 from cache_consistency import conf, events
+from cache_consistency.capture import identity
 from cache_consistency.capture.reads import Reads, Uncacheable, analyse
 from cache_consistency.capture.tagging import table_tags
 from cache_consistency.declare import tracked
@@ -57,15 +58,19 @@ def answer(
     label = query.model._meta.concrete_model._meta.label              # type: ignore[union-attr]
     if policy is None or serving_store(connection, (), label) is None:
         raise Plainly
-    scope = scope_of(query, connection)
-    reads = reads_of(query, connection, scope, text, sql)
-    if isinstance(reads, Uncacheable):
-        events.count("bypass", label, "uncacheable")
-        raise Plainly
-    store = serving_store(connection, reads.tables, label)
-    if store is None:
-        raise Plainly
-    question = make_question(text, reads, scope, form.fingerprint)
+    try:
+        scope = scope_of(query, connection)
+        reads = reads_of(query, connection, scope, text, sql)
+        if isinstance(reads, Uncacheable):
+            events.count("bypass", label, "uncacheable")
+            raise Plainly
+        store = serving_store(connection, reads.tables, label)
+        if store is None:
+            raise Plainly
+        question = make_question(text, reads, scope, form.fingerprint)
+    except identity.Unnamed as error:
+        events.count("bypass", label, "unnamed")
+        raise Plainly from error
     shell = ReadShell(store, connection, tables=reads.tables, label=label, load=_Loader(label, form, reads, load))
     found = drive(fetch(question, store.keyspace.epoch, ttl=policy.ttl), shell)
     if shadowing():

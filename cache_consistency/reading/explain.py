@@ -12,6 +12,7 @@ from django.db.models.query import ModelIterable
 
 from cache_consistency import stores, switches
 from cache_consistency.capture import state
+from cache_consistency.capture.identity import Unnamed
 from cache_consistency.capture.reads import Uncacheable
 from cache_consistency.conf import app_settings
 from cache_consistency.declare.labels import parse_label
@@ -63,8 +64,13 @@ def explain(target: Any, *, using: str | None = None) -> Explanation:
     :param target: a queryset, an instance, or ``"shop.Product:42"``.
     :raises InvalidationError: a label that names no model or no primary key of it.
     """
-    if isinstance(target, QuerySet):
-        return _explain_queryset(target, using)
+    try:
+        return _explain_queryset(target, using) if isinstance(target, QuerySet) else _explain_row(target, using)
+    except Unnamed as error:
+        return Explanation(str(target) if isinstance(target, str) else type(target).__name__, "uncached", str(error))
+
+
+def _explain_row(target: Any, using: str | None) -> Explanation:
     model, pk, alias = _row(target, using)
     subject, connection = f"{model._meta.label}:{pk}", connections[alias]
     plan = plan_for(model, connection)

@@ -15,6 +15,7 @@ from django.db.models.query import MAX_GET_RESULTS
 
 from cache_consistency import events
 from cache_consistency.capture.equality import field_text
+from cache_consistency.capture.identity import Unnamed
 from cache_consistency.exceptions import CodecError, CorruptEntry
 from cache_consistency.protocol.questions import Answers, Loaded, Payload
 from cache_consistency.protocol.steps import EVERYTHING, fetch, fetch_many
@@ -40,7 +41,7 @@ def get_instance(plan: Plan, connection: Any, lookup: Lookup, value: object) -> 
         raise NotByLookup
     try:
         question = plan.question(connection, lookup, lookup.prepare(value))
-    except (InexactValue, TypeError, ValueError) as error:
+    except (InexactValue, TypeError, ValueError, Unnamed) as error:
         raise NotByLookup from error                                # the queryset raises what Django raises
     loader = _Loader(plan, connection, lookup, [value])
     shell = ReadShell(store, connection, tables=plan.tables, label=plan.label, load=loader)
@@ -68,7 +69,7 @@ def get_many(plan: Plan, connection: Any, pks: Sequence[object]) -> dict[Any, Mo
     try:
         prepared = list(dict.fromkeys(lookup.prepare(pk) for pk in pks))
         questions = [plan.question(connection, lookup, pk) for pk in prepared]
-    except (InexactValue, TypeError, ValueError) as error:
+    except (InexactValue, TypeError, ValueError, Unnamed) as error:
         raise NotByLookup from error
     loader = _Loader(plan, connection, lookup, prepared)
     shell = ReadShell(store, connection, tables=plan.tables, label=plan.label, load=loader)

@@ -20,6 +20,7 @@ from cache_consistency.capture.tagging import table_tags
 from cache_consistency.codecs.rows import RowCodec, codec_for
 from cache_consistency.declare import tracked
 from cache_consistency.declare.policy import CachePolicy
+from cache_consistency.declare.tables import tables_of
 from cache_consistency.protocol.questions import Question
 from cache_consistency.protocol.tags import InexactValue, Keyspace
 
@@ -113,7 +114,7 @@ def _make(model: type[Model], connection: Any) -> Plan | None:
     if policy is None:
         return None
     meta = model._meta.concrete_model._meta                          # type: ignore[union-attr]
-    tables = tuple(dict.fromkeys((meta.db_table, *(parent._meta.db_table for parent in meta.all_parents))))
+    tables = tables_of(model)
     keyspace = Keyspace(conf.app_settings().NAMESPACE)
     codec = codec_for(model, connection)
     return Plan(

@@ -56,7 +56,7 @@ class ReadShell:
         try:
             self.store.put(wish.entries, ttl=wish.ttl)
         except StoreError as error:
-            store_failed("put", error)
+            events.warn_once("store_error", "entries cannot be stored, and the database answers instead: %s", error)
         else:
             events.count("store", self.label, "stored", len(wish.entries))
 
@@ -73,11 +73,6 @@ _ANSWERS: dict[type[Wish], Callable[[ReadShell, Any], Any]] = {
     wishes.Put: ReadShell.put,
     wishes.Missed: ReadShell.missed,
 }
-
-
-def store_failed(operation: str, error: StoreError) -> None:
-    """Say once in the log that the store failed, which has counted it itself, and go on."""
-    events.warn_once(f"store_error:{operation}", "the store failed in %s and the database answers instead: %s", operation, error)
 
 
 def serving_store(connection: Any, tables: Collection[str], label: str) -> Store | None:

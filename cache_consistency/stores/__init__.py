@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured
 
 from cache_consistency import conf
 from cache_consistency.exceptions import StoreError
@@ -43,7 +43,7 @@ def current() -> Store | None:
 
 
 def problems() -> tuple[conf.Problem, ...]:
-    """Return what is wrong with the alias that ``CACHE`` names; for the checks."""
+    """Return what is wrong with the alias that ``CACHE`` names, or with ``VARY``, without which no key can be made; for the checks."""
     current()
     return () if _problem is None else (_problem,)
 
@@ -71,10 +71,16 @@ def override(store: Store | None) -> Iterator[Store | None]:
 
 def _choose() -> Store | None:
     global _chosen, _problem
+    try:
+        refused = next((problem for problem in conf.problems() if problem.name == "VARY"), None)
+    except AppRegistryNotReady:
+        return None                                                   # for now
     with _lock:
         if isinstance(_chosen, _Nothing):
             if _overrides:
                 _chosen, _problem = _overrides[-1], None
+            elif refused is not None:                                 # without it, tenants would share their entries
+                _chosen, _problem = None, refused
             else:
                 try:
                     _chosen, _problem = _open(conf.app_settings()), None

@@ -6,7 +6,7 @@ import ssl
 
 import redis
 
-from cache_consistency.exceptions import StoreError, StoreRefused, StoreTimeout, StoreUnavailable
+from cache_consistency.exceptions import StoreError, StoreRefused, StoreTimeout, StoreUnavailable, TooManyWriters
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (redis.RedisError, OSError)
 """Whatever a command may raise that is the store's fault."""
@@ -32,6 +32,8 @@ def translate(error: Exception, where: str) -> StoreError:
     """
     if isinstance(error, (redis.TimeoutError, TimeoutError, BlockingIOError)):        # the last: the kernel kept the time
         return StoreTimeout(f"store {where}: no answer in time")
+    if str(error).startswith("TOOMANYTOKENS"):
+        return TooManyWriters(f"store {where} refused: {error}")
     if isinstance(error, _REFUSED) or (isinstance(error, redis.ResponseError) and not str(error).startswith(_NOT_NOW)):
         return StoreRefused(f"store {where} refused: {error}")
     return StoreUnavailable(f"store {where}: {error}")

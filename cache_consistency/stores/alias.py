@@ -100,7 +100,7 @@ def recipe_for(backend: BaseCache, *, alias: str) -> Recipe:
         raise ConfigurationError(f"CACHES[{alias!r}]: LOCATION is not a URL redis://, rediss:// or unix:// that can be read.") from None
     except (*WRONG_TYPES, *DRIVER_ERRORS) as error:                 # no text: it may quote what it could not use
         raise ConfigurationError(
-            f"CACHES[{alias!r}]: no client can be made from it ({type(error).__name__}); LOCATION is a URL or a list of URLs, OPTIONS a dict."
+            f"CACHES[{alias!r}]: no client can be made from it ({type(error).__name__}); LOCATION is a URL or a list, OPTIONS a dict."
         ) from None
     if isinstance(pool, SentinelConnectionPool) or not isinstance(pool, ConnectionPool):
         raise ConfigurationError(

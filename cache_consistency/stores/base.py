@@ -72,7 +72,7 @@ class Store(Protocol):
 
     def mark(self, tags: Sequence[str], token: str, *, ttl: float) -> None:
         """
-        Make ``tags`` pending for ``token``; all of them or, on `StoreRefused`, none.
+        Make ``tags`` pending for ``token``; all of them or, on `StoreRefused` (`TooManyWriters` among them), none.
 
         :param token: no ``,`` or ``;`` in it; marking twice with one token only moves its deadline.
         :param ttl: seconds by the store's clock after which readers may ignore the token; 0: until it is resolved.

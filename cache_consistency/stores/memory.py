@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Sequence
 
 from cache_consistency import events
-from cache_consistency.exceptions import StoreError, StoreRefused
+from cache_consistency.exceptions import StoreError, TooManyWriters
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.protocol.versions import Taken
 from cache_consistency.stores.base import CLEAN_TTL, MAX_TOKENS, MAX_VALUE, Epoch, StoreInfo
@@ -209,7 +209,7 @@ class MemoryStore:
         for state in crowded:
             alive = sum(deadline == STICKY or deadline > now for other, deadline in state.tokens.items() if other != token)
             if alive >= MAX_TOKENS:
-                raise StoreRefused(f"a tag already has {MAX_TOKENS} writers")
+                raise TooManyWriters(f"a tag already has {MAX_TOKENS} writers")
         for state in crowded:
             if state.drop_what_is_over(now):
                 state.base = ""

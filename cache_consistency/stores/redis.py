@@ -208,6 +208,7 @@ class RedisStore:
         refused_at_the_door = isinstance(ours, StoreRefused) and not connected
         if isinstance(ours, StoreUnavailable) or refused_at_the_door:
             if self._trip.failed(probe=probe):
+                events.logger.warning("the store does not answer, and the database does instead: %s", ours)
                 events.emit(events.Event("store_down", self.alias, type(ours).__name__, {"error": str(ours)}))
         elif self._trip.tripped:
             self._succeeded()                                       # an error, but an answer
@@ -227,6 +228,8 @@ class RedisStore:
 
     def _succeeded(self) -> None:
         if self._trip.succeeded():
+            events.logger.info("the store %s answers again", self._where)
+            events.say_again("store_error", "unmarked")             # the next outage is news
             events.emit(events.Event("store_up", self.alias))
 
     def _after_fork(self) -> None:

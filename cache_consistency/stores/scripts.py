@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from cache_consistency.stores import wire
 
-_NEED_GENERATION = {"take", "ensure_epoch"}
+_NEEDS = {"ensure_epoch": ("generation",), "take": ("generation", "state"), "mark": ("state",), "resolve": ("state",)}
+"""What is put in front of each script."""
 
 
 class Script:
@@ -17,7 +18,7 @@ class Script:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.source = _read("generation") + _read(name) if name in _NEED_GENERATION else _read(name)
+        self.source = "".join(map(_read, (*_NEEDS[name], name)))
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def by_hash(self, keys: Sequence[str], *args: str) -> bytes:

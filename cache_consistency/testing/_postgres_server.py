@@ -1,5 +1,7 @@
 """A private PostgreSQL: initdb in a directory of its own, loopback, a random password, an unprivileged user when we are root."""
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import pwd
@@ -56,6 +58,7 @@ class PostgresServer(PrivateServer):
     :param options: settings of the server, as ``"max_connections=50"``.
     :param fsync: whether a commit waits for the disk; keep it on wherever a time is measured.
     :param database: a database that is there from the start.
+    :param follows: a running server to be the hot standby of; its database and account are this one's.
     :raises ServerMissing: on start, when there is no binary.
     """
 
@@ -71,13 +74,15 @@ class PostgresServer(PrivateServer):
         binaries: Path | None = None,
         port: int | None = None,
         with_parent: bool = False,
+        follows: PostgresServer | None = None,
     ) -> None:
         super().__init__(port=port, directory=None, with_parent=with_parent)
+        self._follows = follows
         self._options = options
         self._fsync = fsync
         self._binaries = binaries
-        self.database = database
-        self.password = secrets.token_urlsafe(12)
+        self.database: str = follows.database if follows else database
+        self.password: str = follows.password if follows else secrets.token_urlsafe(12)
 
     @property
     def url(self) -> str:
@@ -121,6 +126,9 @@ class PostgresServer(PrivateServer):
         if self._binaries is None:
             raise _missing()
         self._give_away_what_is_ours()
+        if self._follows is not None:
+            self._run("pg_basebackup", "-d", self._follows.dsn, "-D", str(self._data), "-R", "-c", "fast", "--no-sync")
+            return
         secret = self.directory / "password"
         secret.write_text(self.password)
         self._run("initdb", "-D", str(self._data), "-U", self.user, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8",

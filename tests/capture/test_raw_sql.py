@@ -109,6 +109,19 @@ def test_what_is_not_understood_marks_everything_and_says_so_once(cursor: Any, t
     assert len([record for record in caplog.records if "FROBNICATE" in record.getMessage()]) == 1
 
 
+def test_texts_that_differ_in_their_values_give_one_warning_that_shows_none(
+    cursor: Any, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    events.reset()
+    for secret in ("'s3cret-1'", "'s3cret-2'", "4711"):
+        with pytest.raises(DatabaseError):
+            cursor.execute(f"FROBNICATE capture_tests_category {'of everybody ' * 20} WHERE pin = {secret}")
+    [said] = [record.getMessage() for record in caplog.records if "FROBNICATE" in record.getMessage()]
+    assert "s3cret" not in said
+    assert len(said) < 250
+    assert len(told()) == 3
+
+
 def test_a_transaction_in_sql_is_followed(cursor: Any, told: Told, database: str) -> None:
     cursor.execute("BEGIN")
     Category.objects.using(database).filter(pk=1).update(title="inside")

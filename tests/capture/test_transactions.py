@@ -259,8 +259,8 @@ def test_interleaved_writes_of_two_connections_keep_the_true_old_value(recorder:
     thread.join()
     from cache_consistency.protocol.tags import value_text
     skus = [{tag.rpartition("=")[2] for tag in tags if "sku" in tag} for tags in told()]
-    first, second = {value_text("one"), value_text("two")}, {value_text("two"), value_text("three")}
-    assert skus in ([first, second], [second, first])                 # whoever comes back from his COMMIT first
+    one, other = {value_text("one"), value_text("two")}, {value_text("two"), value_text("three")}
+    assert skus in ([one, other], [other, one])                 # whoever comes back from his COMMIT first
 
 
 def test_children_can_be_inserted_while_a_lookup_of_the_parent_is_being_changed(recorder: Recorder, database: str) -> None:

@@ -358,6 +358,16 @@ def test_a_value_that_cannot_be_stored_is_refused_by_field(sqlite_alias: str, mo
     assert codec.decode(good) == []
 
 
+def test_a_refusal_does_not_quote_the_value(sqlite_alias: str) -> None:
+    codec = RowCodec(m.Seat, connections[sqlite_alias])
+
+    def store(row: tuple[Any, ...]) -> Any:
+        raise ValueError(f"no such value: {row}")
+    codec._store = store
+    with pytest.raises(CodecError, match=r"cannot be stored: ValueError$"):
+        codec.encode([(1, "s3cret", 0)])
+
+
 def test_a_row_of_another_width_is_refused(sqlite_alias: str) -> None:
     with pytest.raises(CodecError, match="2 values for 3 columns"):
         codec_for(m.Seat, connections[sqlite_alias]).encode([(1, "a", 0), (1, "a")])

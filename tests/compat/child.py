@@ -27,7 +27,7 @@ class Child:
         """
         Run ``python -m tests.compat.<module>`` and return what it printed as JSON.
 
-        :param settings: of the project; ``DATABASE`` differs from the database in these settings only.
+        :param settings: of the project; ``database`` holds what differs in the database's.
         """
         done = self.call("-m", f"tests.compat.{module}", *arguments, environment=environment, **settings)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -40,9 +40,9 @@ class Child:
         return done.stdout + done.stderr
 
     def call(
-        self, *arguments: str, environment: Mapping[str, str] | None = None, DATABASE: Mapping[str, Any] | None = None, **settings: Any,
+        self, *arguments: str, environment: Mapping[str, str] | None = None, database: Mapping[str, Any] | None = None, **settings: Any,
     ) -> subprocess.CompletedProcess[str]:
-        given = {"DATABASES": {"default": {**self.database, **(DATABASE or {})}}, **settings}
+        given = {"DATABASES": {"default": {**self.database, **(database or {})}}, **settings}
         ours = {
             "DJANGO_SETTINGS_MODULE": "tests.compat.settings",
             "COMPAT_SETTINGS": json.dumps(given),

@@ -22,10 +22,13 @@ AUDITED = {
     "socket.connect", "socket.bind", "socket.getaddrinfo", "sqlite3.connect", "subprocess.Popen", "os.fork",
 }
 MODULES = (
-    "django.apps.config", "django.apps.registry", "django.conf", "django.core.cache", "django.core.handlers.wsgi", "django.core.management",
-    "django.db.backends.base.base", "django.db.backends.postgresql.base", "django.db.backends.sqlite3.base", "django.db.backends.utils",
+    "django.apps.config", "django.apps.registry", "django.conf", "django.core.cache", "django.core.handlers.wsgi",
+    "django.core.management",
+    "django.db.backends.base.base", "django.db.backends.postgresql.base", "django.db.backends.sqlite3.base",
+    "django.db.backends.utils",
     "django.db.migrations.state", "django.db.migrations.executor", "django.db.models", "django.db.models.sql.compiler",
-    "django.db.transaction", "django.db.utils", "django.dispatch", "django.forms.models", "django.test", "django.urls", "django.views.generic",
+    "django.db.transaction", "django.db.utils", "django.dispatch", "django.forms.models", "django.test", "django.urls",
+    "django.views.generic",
 )
 _ABSENT = object()
 opened: list[str] = []
@@ -89,7 +92,7 @@ def _hear_threads_and_psycopg() -> None:
         opened.append("thread")
         start(thread)
 
-    threading.Thread.start = started  # type: ignore[method-assign]
+    threading.Thread.start = started  # type: ignore[method-assign,assignment]
     psycopg.Connection.connect = lambda *args, **kwargs: opened.append("psycopg")  # type: ignore[method-assign,assignment]
 
 

@@ -22,7 +22,8 @@ def report() -> dict[str, Any]:
     found = visits.report()
     for visited, toolbar in zip(found["visits"], toolbars, strict=True):
         visited["panel"] = _queries(toolbar)
-        visited["rendered"] = _rendered(toolbar)
+        if visited["path"] == "/move/":
+            visited["rendered"] = _rendered(toolbar)
     return found
 
 

@@ -84,7 +84,11 @@ class TestControl:
         answers: list[str] = []
         caller = threading.Thread(target=lambda: answers.append(control.ask(place, "redis stop")))
         caller.start()
-        listening.serve(lambda command: asked.append(command) or "", timeout=20)
+
+        def answer(command: str) -> str:
+            asked.append(command)
+            return ""
+        listening.serve(answer, timeout=20)
         caller.join()
         listening.close()
         assert asked == []

@@ -27,6 +27,7 @@ class Away(MemoryStore):
         super().__init__(keyspace)
         self.away = False
         self.epochs = 0
+        self.refused: set[str] = set()
         self.resolved = threading.Event()
         self.before_epoch_answer: Callable[[], object] = lambda: None
 
@@ -52,6 +53,8 @@ class Away(MemoryStore):
 
     def resolve(self, tags: Sequence[str], token: str) -> int:
         self._answer()
+        if token in self.refused:
+            raise StoreRefused("no")
         found = super().resolve(tags, token)
         self.resolved.set()
         return found
@@ -119,22 +122,6 @@ def test_a_mark_that_stands_keeps_everybody_safe_until_the_resolve_is_paid(away:
     assert retry.queue.pay()
     assert desk.missed(lambda: desk.cached().get(pk=thing.pk)).stock == 5
     assert desk.hit(lambda: desk.cached().get(pk=thing.pk)).stock == 5
-
-
-def test_a_debt_that_is_refused_does_not_hold_the_others_up(away: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, paid = _store(away), []
-
-    def resolve(tags: Sequence[str], token: str) -> int:
-        if token == "refused":
-            raise StoreRefused("there is a list under this key")
-        paid.append(token)
-        return 1
-    monkeypatch.setattr(store, "resolve", resolve)
-    for token in ("refused", "one", "two"):
-        retry.queue.owe(Debt(store, (f"{store.keyspace.namespace}:t:x.y:any",), token, frozenset({token})))
-    assert not retry.queue.pay()
-    assert (paid, retry.queue.waiting()) == (["one", "two"], 1)
-    assert state.withheld == frozenset({"refused"})
 
 
 def test_other_tables_are_served_meanwhile(away: Desk) -> None:
@@ -249,6 +236,59 @@ def test_tables_of_debts_that_were_given_up_are_withheld_until_the_epoch_is_new(
     store.away = False
     assert queue.pay()
     assert state.withheld == frozenset()
+
+
+def of(table: str, store: Away) -> Debt:
+    return Debt(store, (f"x:t:1.{table}:any",), table, frozenset({table}))
+
+
+def test_a_debt_that_is_refused_lets_the_others_be_paid() -> None:
+    store, queue = Away(Keyspace("x")), RetryQueue()
+    queue._work = lambda: None  # type: ignore[method-assign]
+    store.refused = {"one", "three"}
+    for table in ("one", "two", "three", "four"):
+        queue.owe(of(table, store))
+    assert not queue.pay()
+    assert state.withheld == frozenset({"one", "three"})
+    store.refused = {"one"}
+    assert not queue.pay()
+    assert state.withheld == frozenset({"one"})
+    store.refused = set()
+    assert queue.pay()
+    assert (queue.waiting(), state.withheld) == (0, frozenset())
+
+
+def test_an_epoch_that_is_refused_lets_single_debts_be_paid(small: None) -> None:
+    store, queue = Away(Keyspace("x")), RetryQueue()
+    queue._work = lambda: None  # type: ignore[method-assign]
+    for table in ("one", "two", "three"):
+        queue.owe(of(table, store))
+
+    def refuse() -> None:
+        raise StoreRefused("no")
+    store.before_epoch_answer = refuse
+    assert not queue.pay()
+    assert (queue.waiting(), len(queue._debts)) == (1, 0)
+    store.before_epoch_answer = lambda: None
+    assert queue.pay()
+
+
+def test_debts_are_paid_as_soon_as_somebody_finds_the_store_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 600.0)
+    store, queue = Away(Keyspace("x")), RetryQueue()
+    monkeypatch.setattr(retry, "queue", queue)
+    store.away, asked = True, threading.Event()
+
+    def ask() -> None:
+        asked.set()
+        if store.away:
+            raise StoreUnavailable("away")
+    monkeypatch.setattr(store, "_answer", ask)
+    queue.owe(of("one", store))
+    assert asked.wait(20)
+    store.away = False
+    events.emit(events.Event("store_up"))
+    assert store.resolved.wait(20)
 
 
 def test_a_forked_child_owes_nothing_and_withholds_nothing(away: Desk) -> None:

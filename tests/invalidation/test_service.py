@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cache_consistency import events, stores
+from cache_consistency.exceptions import TooManyWriters
 from cache_consistency.stores import MemoryStore
 from tests.reading.desk import Desk
 from tests.reading.models import Stranger, Thing
@@ -65,6 +66,40 @@ def test_an_autocommit_write_costs_one_of_each_too(counting: Desk) -> None:
     moves.clear()
     thing.save()
     assert moves == {"mark": 1, "resolve": 1}
+
+
+class Crowded(MemoryStore):
+    """Has too many writers for the first ``busy`` marks."""
+
+    busy = 0
+    refusals = 0
+
+    def mark(self, tags: Sequence[str], token: str, *, ttl: float) -> None:
+        if self.refusals < self.busy:
+            self.refusals += 1
+            raise TooManyWriters("a tag already has 64 writers")
+        super().mark(tags, token, ttl=ttl)
+
+
+def test_a_writer_waits_a_moment_for_its_place_among_many(make_desk: Any) -> None:
+    desk: Desk = make_desk(store="memory", TIMEOUT=60)
+    with stores.override(Crowded(desk.store.keyspace)) as crowded:
+        assert isinstance(crowded, Crowded)
+        crowded.busy = 3
+        desk.thing("a")
+        assert crowded.refusals == 3
+    assert events.total("unmarked") == 0
+
+
+def test_a_writer_that_finds_no_place_in_time_commits_without_its_mark(make_desk: Any) -> None:
+    desk: Desk = make_desk(store="memory", TIMEOUT=0.01)
+    with stores.override(Crowded(desk.store.keyspace)) as crowded:
+        assert isinstance(crowded, Crowded)
+        crowded.busy = 1_000_000
+        desk.thing("a")
+        assert 1 <= crowded.refusals < 1_000
+    assert events.total("unmarked", outcome="TooManyWriters") == 1
+    assert desk.plain().count() == 1
 
 
 def test_marks_that_somebody_deletes_are_noticed_at_the_resolve(counting: Desk) -> None:

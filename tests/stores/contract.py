@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 
 from cache_consistency import events
-from cache_consistency.exceptions import StoreError, StoreRefused
+from cache_consistency.exceptions import StoreError, TooManyWriters
 from cache_consistency.protocol.tags import Keyspace
 from cache_consistency.protocol.versions import EPOCH_LENGTH, STATE_LENGTH, is_clean, tokens
 from cache_consistency.stores.base import MAX_TOKENS, MAX_VALUE, Store
@@ -180,7 +180,7 @@ class StoreContract:
         for number in range(MAX_TOKENS):
             store.mark([ANY], f"w{number}", ttl=FAR)
         before = store.get([ROW, ANY])
-        with pytest.raises(StoreRefused):
+        with pytest.raises(TooManyWriters):
             store.mark([ROW, ANY], "one too many", ttl=FAR)
         assert store.get([ROW, ANY]) == before
         store.mark([ANY], "w7", ttl=FAR)

@@ -14,7 +14,7 @@ from cache_consistency.stores.alias import Recipe, recipe_from_pool
 from cache_consistency.stores.redis import RedisStore
 from cache_consistency.testing.servers import RedisServer
 from tests.stores.conftest import store_at
-from tests.stores.contract import FAR, KEYSPACE, ROW
+from tests.stores.contract import KEYSPACE, ROW
 
 
 @pytest.fixture(params=["own reader", "driver"], autouse=True)
@@ -63,9 +63,11 @@ def test_a_reply_that_comes_in_many_pieces_is_read_whole(own_server: RedisServer
 
 def test_an_error_reply_is_this_commands_and_the_connection_goes_on(own_server: RedisServer, raw: redis.Redis) -> None:
     store = store_at(own_server.url)
-    raw.lpush(ROW, "x")
+    store.get([ROW])                                                # ENSURE_EPOCH is behind it
+    raw.delete(KEYSPACE.epoch)
+    raw.lpush(KEYSPACE.epoch, "x")
     with pytest.raises(StoreRefused, match="WRONGTYPE"):
-        store.mark([ROW], "w1", ttl=FAR)
+        store.take([ROW])
     store.put([("cc:e:1", b"1")], ttl=60.0)
     assert store.get(["cc:e:1"]) == [b"1"]
 

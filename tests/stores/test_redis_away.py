@@ -1,6 +1,8 @@
 """A store that does not answer: one caller waits, nobody waits twice, nobody reads another's reply, and it comes back by itself."""
 
 import gc
+import itertools
+import logging
 import os
 import signal
 import threading
@@ -252,3 +254,23 @@ def test_a_callback_that_asks_again_after_a_failure_is_answered(own_server: Redi
     store.take([ROW])
     assert counts == [0], "the mark went with the server"
     assert is_clean(store.get([ROW])[0])
+
+
+def test_each_outage_is_logged_when_it_begins_and_when_it_ends_also_if_only_reads_meet_it(
+    own_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = store_at(own_server.url, trip=TripSwitch(clock=itertools.count(step=10).__next__))
+    with caplog.at_level(logging.INFO, logger="cache_consistency"):
+        for _ in range(2):
+            caplog.clear()
+            store.get([ROW])
+            own_server.kill()
+            for _ in range(3):
+                with pytest.raises(StoreUnavailable):
+                    store.get([ROW])
+                events.warn_once("unmarked", "said once an outage")
+            own_server.start()
+            store.get([ROW])
+            assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING", "INFO"]
+            assert "does not answer" in caplog.messages[0]
+            assert "answers again" in caplog.messages[2]

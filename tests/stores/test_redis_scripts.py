@@ -10,7 +10,7 @@ from cache_consistency.protocol.versions import STATE_LENGTH, is_clean, tokens
 from cache_consistency.stores.scripts import script
 from cache_consistency.testing.servers import RedisServer
 from tests.stores.conftest import store_at
-from tests.stores.contract import ANY, FAR, LIST, ROW
+from tests.stores.contract import ANY, FAR, KEYSPACE, LIST, ROW
 
 
 def test_forgotten_scripts_are_sent_again(own_server: RedisServer, raw: redis.Redis) -> None:
@@ -72,11 +72,36 @@ def test_coarse_tags_may_stand_where_the_writer_knows_what_it_touched(own_server
 
 def test_a_script_that_fails_leaves_the_connection_in_step(own_server: RedisServer, raw: redis.Redis) -> None:
     store = store_at(own_server.url)
-    raw.lpush(LIST, "not a string")
+    store.get([ROW])                                                # ENSURE_EPOCH is behind it
+    raw.delete(KEYSPACE.epoch)
+    raw.lpush(KEYSPACE.epoch, "not a string")
     for _ in range(2):
         with pytest.raises(StoreRefused, match="WRONGTYPE"):
-            store.mark([ROW, LIST], "w1", ttl=FAR)
-        assert store.get([ROW]) == [None], "nothing is half marked, and this reply is this command's"
+            store.take([ROW])
+        assert store.get([ROW]) == [None], "this reply is this command's"
+
+
+def test_a_value_of_another_type_under_a_tag_counts_as_absent(own_server: RedisServer, raw: redis.Redis) -> None:
+    store = store_at(own_server.url)
+    raw.lpush(ROW, "not a string")
+    assert store.resolve([ROW, ANY], "w1") == 0
+    assert store.get([ROW]) == [None]
+    store.mark([ROW, ANY], "w2", ttl=FAR)
+    assert tokens(store.get([ROW])[0]) == (b"w2",)
+    assert store.resolve([ROW, ANY], "w2") == 2
+    raw.delete(ROW)
+    raw.lpush(ROW, "not a string")
+    (state,) = store.take([ROW]).states
+    assert is_clean(state)
+    assert store.get([ROW]) == [state]
+
+
+def test_a_tag_that_this_user_may_not_read_is_refused(own_server: RedisServer, raw: redis.Redis) -> None:
+    raw.acl_setuser("shop", enabled=True, passwords=["+pw"], keys=["cc:epoch"], categories=["+@all"])
+    store = store_at(own_server.url.replace("redis://", "redis://shop:pw@"))
+    with pytest.raises(StoreRefused):
+        store.mark([ROW], "w1", ttl=FAR)
+    assert raw.get(ROW) is None
 
 
 def test_a_full_memory_refuses_marks_and_entries_and_lets_resolves_through(own_server: RedisServer, raw: redis.Redis) -> None:

@@ -47,7 +47,8 @@ def test_a_function_that_writes_is_seen_in_whatever_select_it_stands(stage: Stag
         $$ BEGIN UPDATE "strange.dotted" SET version = wanted; RETURN wanted; END $$
     """)
     try:
-        read = lambda: Dotted.cached.db_manager(stage.database).get(pk=pk).version  # noqa: E731
+        def read() -> Any:
+            return Dotted.cached.db_manager(stage.database).get(pk=pk).version
         read()
         assert stage.asked(read) == (1, 0)
         call(stage)

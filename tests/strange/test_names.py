@@ -17,7 +17,9 @@ from tests.strange.models import Dotted, Street
 ], ids=["a dot inside the name", "a letter that has no upper case", "the same, quoted"])
 def test_a_raw_write_is_seen_whatever_the_table_is_called(stage: Stage, model: Any, sql: str) -> None:
     pk = model.objects.using(stage.database).create().pk
-    read = lambda: model.cached.db_manager(stage.database).get(pk=pk).version  # noqa: E731
+
+    def read() -> Any:
+        return model.cached.db_manager(stage.database).get(pk=pk).version
     read()
     assert stage.asked(read) == (1, 0)
     with stage.connection.cursor() as cursor:

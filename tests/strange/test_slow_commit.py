@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from cache_consistency.exceptions import StoreUnavailable
 from tests.shelf.stage import DEADLINE, Stage
 
 
@@ -32,3 +34,30 @@ def test_a_writer_that_outlived_its_mark_does_not_return_before_its_resolve(
         stage.books.filter(pk=pk).update(version=2)
     assert filled, "the reader was served what it had filled after the mark had ended"
     assert stage.elsewhere(lambda: stage.version(pk)) == 2
+
+
+def test_a_mark_that_was_not_renewed_counts_as_none(make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+    """t=0 MARK; t=1 its answer has eaten a quarter of its life; t=2 the second MARK gets no answer; t=3 COMMIT, and RESOLVE on its way."""
+    stage = make_stage(MARK_TTL=0.05, QUARANTINE=0.05)
+    pk = stage.book().pk
+
+    def grow_old() -> None:
+        until = time.monotonic() + 0.05 / 3
+        while time.monotonic() < until:
+            pass
+
+    def fail() -> None:
+        raise StoreUnavailable("no answer")
+    waited_for: list[int] = []
+    resolve = stage.store.inner.resolve
+
+    def counted(tags: Any, token: str) -> int:
+        waited_for.append(1)
+        return resolve(tags, token)
+    monkeypatch.setattr(stage.store.inner, "resolve", counted)
+    with stage.atomic():
+        stage.books.filter(pk=pk).update(version=2)
+        stage.store.after("mark", grow_old)
+        stage.store.before("mark", lambda: None)
+        stage.store.before("mark", fail)
+    assert waited_for == [1]

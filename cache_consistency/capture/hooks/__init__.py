@@ -17,8 +17,9 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models.sql.compiler import SQLDeleteCompiler, SQLInsertCompiler, SQLUpdateCompiler
 from django.db.transaction import Atomic
 
-from cache_consistency.capture import state
-from cache_consistency.capture.hooks import compilers, connection, cursors, streams, testcase
+from cache_consistency.capture import sink, state
+from cache_consistency.capture.hooks import compilers, connection, cursors, streams
+from cache_consistency.capture.hooks import testcase as hooked_testcase
 from cache_consistency.capture.writes import Verb
 
 _ABSENT = object()
@@ -39,7 +40,9 @@ def install(*, testcase: bool = False) -> None:
             for owner, name, make in _plan():
                 _replace(owner, name, make)
         if testcase and (Atomic, "__exit__") not in {(owner, name) for owner, name, _ in _replaced}:
-            _replace(Atomic, "__exit__", _testcase_exit)
+            for owner, name, make in _of_testcase():
+                _replace(owner, name, make)
+            sink.listen(hooked_testcase.told)
             state.set_testcase(True)
 
 
@@ -52,6 +55,7 @@ def uninstall() -> None:
                 delattr(owner, name)
             else:
                 setattr(owner, name, before)
+        sink.listen(None)
         state.set_testcase(False)
 
 
@@ -62,10 +66,6 @@ def installed() -> list[str]:
 
 def _given(attribute: object, before: object) -> object:
     return attribute
-
-
-def _testcase_exit(original: Any) -> Any:
-    return testcase.make_exit(original)
 
 
 def _replace(owner: type[Any], name: str, make: Make) -> None:
@@ -92,6 +92,12 @@ def _plan() -> Iterator[tuple[type[Any], str, Make]]:
     inherited = compilers.delete_execute_sql(SQLDeleteCompiler)
     yield SQLDeleteCompiler, "execute_sql", lambda before: compilers.make_execute_sql(inherited, Verb.DELETE)
     yield from _of_postgresql()
+
+
+def _of_testcase() -> Iterator[tuple[type[Any], str, Make]]:
+    yield Atomic, "__exit__", hooked_testcase.make_exit
+    yield BaseDatabaseWrapper, "_savepoint", hooked_testcase.make_savepoint
+    yield BaseDatabaseWrapper, "_savepoint_rollback", hooked_testcase.make_savepoint_rollback
 
 
 def _of_postgresql() -> Iterator[tuple[type[Any], str, Make]]:

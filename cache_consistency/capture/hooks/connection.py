@@ -18,7 +18,8 @@ def make_commit(original: Method) -> Method:
     """
     Return the replacement of ``commit``: MARK, COMMIT, RESOLVE.
 
-    ``Atomic.__exit__`` runs the user's ``on_commit`` hooks after ``commit`` has returned, so after RESOLVE.
+    ``Atomic.__exit__`` runs the user's ``on_commit`` hooks after ``commit`` has returned, so after RESOLVE was sent: no tag has its old
+    version any more, some may be pending for a moment.
     """
 
     def commit(self: BaseDatabaseWrapper) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,6 +24,12 @@ _SKIPPED = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
 """What Django's own savepoints send; their names change all the time and would fill the memory of texts."""
 _LONG = 20_000
 """Characters; longer texts (data written into the SQL) are not worth remembering."""
+
+_FIRST_WORD = re.compile(r"\w{1,20}")
+_LITERAL = re.compile(r"""['"$]|\b\d|--|/\*""")
+"""Where a value may begin: a text (MySQL's and, at times, SQLite's in quotation marks), a number, a comment."""
+_SHOWN = 100
+"""Characters of a text that was not understood."""
 
 _by_name: tuple[int, dict[str, list[str]]] = (0, {})
 
@@ -96,10 +103,7 @@ def written_tables(connection: Any, statement: Statement, *, text: Any = "") -> 
         everything = catalog.writing_functions(connection, statement.functions)
     if everything:
         if not statement.understood:
-            events.warn_once(
-                f"raw:{text_of(connection, text)[:200]}",
-                "This SQL was not understood, so it is taken as a write to every tracked table: %s", text_of(connection, text)[:200],
-            )
+            _say_that_it_was_not_understood(connection.vendor, text_of(connection, text))
         return tuple(tracked.tables())
     names = statement.targets | statement.mentions
     if not names:
@@ -109,6 +113,16 @@ def written_tables(connection: Any, statement: Statement, *, text: Any = "") -> 
     if statement.deletes:
         found.update(child for table in tuple(found) if (item := tracked.table(table)) for child in item.database_cascades)
     return tuple(sorted(found))
+
+
+def _say_that_it_was_not_understood(vendor: str, text: str) -> None:
+    """Warn once for each first word, and show none of the values that stand in the text."""
+    word = (_FIRST_WORD.search(text) or [""])[0].upper()
+    shown = " ".join(_LITERAL.split(text, maxsplit=1)[0].split())
+    events.warn_once(
+        f"raw:{vendor}:{word}", "This SQL was not understood, so it is taken as a write to every tracked table, as is other SQL of this "
+        "kind from now on: %s", shown if len(shown) <= _SHOWN and len(shown) == len(text) else f"{shown[:_SHOWN]} …",
+    )
 
 
 def _tracked_names() -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ PREFIX = "cache_consistency."
 
 CHECKS: dict[str, str] = {
     "E001": "CACHE_CONSISTENCY has a setting that does not exist.",
-    "E002": "A setting holds a value that cannot be used; its default is in force.",
+    "E002": "A setting holds a value that cannot be used; its default is in force (for VARY: nothing is cached).",
     "E003": "CACHE is not an alias of CACHES.",
     "W004": "Something is declared and CACHE names no store: everything works, uncached.",
     "W005": "The store lives inside one process (local memory).",

@@ -28,7 +28,8 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
 def _misunderstood(problem: Problem) -> CheckMessage:
     if problem.name in _KNOWN or problem.name == NAME:
         where = NAME if problem.name == NAME else f"{NAME}[{problem.name!r}]"
-        return finding("E002", f"{where} {problem.text}.", hint="Correct it; until then the default is in force.")
+        meanwhile = "everything works, uncached" if problem.name == "VARY" else "the default is in force"
+        return finding("E002", f"{where} {problem.text}.", hint=f"Correct it; until then {meanwhile}.")
     return finding("E001", f"{NAME} has no setting {problem.name!r}.", hint=suggestion(problem.name, _KNOWN))
 
 

@@ -90,7 +90,7 @@ def _refusals() -> list[str]:
     """Return why the right backend still cannot be a store: the kind of its client, an address that cannot be read."""
     from cache_consistency import stores
 
-    return [problem.text for problem in stores.problems()]
+    return [problem.text for problem in stores.problems() if problem.name == "CACHE"]
 
 
 def _shared(alias: str) -> Iterator[CheckMessage]:

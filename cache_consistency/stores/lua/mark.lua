@@ -11,7 +11,7 @@ if deadline > 0 then deadline = now + deadline end
 local own = ARGV[1] .. ',' .. string.format('%.0f', deadline) .. ';'
 local written = {}
 for i, k in ipairs(KEYS) do
-  local s = redis.call('GET', k) or 'c'                                     -- absent: no version yet
+  local s = state_of(k) or 'c'                                             -- absent: no version yet
   local base, tokens = string.match(s, '^p([^;]*);(.*)$')
   if not base then base, tokens = string.sub(s, 2), '' end
   local all, count, alive, living = '', 1, '', 1

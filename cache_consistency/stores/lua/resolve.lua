@@ -10,7 +10,7 @@ local t = redis.call('TIME')
 local version = ARGV[2] .. '-' .. t[1] .. string.format('%06d', t[2])           -- executed twice, it is another version each time
 local found, begun = 0, false
 for i, k in ipairs(KEYS) do
-  local s = redis.call('GET', k)
+  local s = state_of(k)
   if s then
     local base, tokens = string.match(s, '^p([^;]*);(.*)$')
     if not base then base, tokens = string.sub(s, 2), '' end

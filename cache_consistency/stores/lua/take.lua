@@ -12,7 +12,7 @@ if now - created < tonumber(ARGV[3]) then storable = 0 end
 local out = {id, storable}
 for i = 2, #KEYS do
   local k = KEYS[i]
-  local s = redis.call('GET', k)
+  local s = state_of(k)
   local base, tokens = string.match(s or '', '^p([^;]*);(.*)$')
   if base then
     local rest = ''

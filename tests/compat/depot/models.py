@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 
-DECLARED: bool = settings.DEPOT_DECLARED
+DECLARED: bool = getattr(settings, "DEPOT_DECLARED", True)
 
 
 class Depot(models.Model):
     name = models.CharField(max_length=40)
+    objects: ClassVar[models.Manager[Depot]] = models.Manager()
 
     class Meta:
         app_label = "depot"
@@ -21,6 +22,7 @@ class Depot(models.Model):
 
 class Label(models.Model):
     text = models.CharField(max_length=40)
+    objects: ClassVar[models.Manager[Label]] = models.Manager()
 
     class Meta:
         app_label = "depot"
@@ -29,9 +31,11 @@ class Label(models.Model):
 class Crate(models.Model):
     code = models.CharField(max_length=40, unique=True)
     depot = models.ForeignKey(Depot, on_delete=models.CASCADE)
+    depot_id: int
     weight = models.IntegerField(default=0)
     price = models.DecimalField(max_digits=8, decimal_places=2, default=0)
     labels = models.ManyToManyField(Label)
+    objects: ClassVar[models.Manager[Crate]] = models.Manager()
 
     class Meta:
         app_label = "depot"
@@ -43,6 +47,7 @@ class Note(models.Model):
     """Nobody declares anything about notes."""
 
     text = models.CharField(max_length=40)
+    objects: ClassVar[models.Manager[Note]] = models.Manager()
 
     class Meta:
         app_label = "depot"

@@ -25,7 +25,7 @@ class Strange(models.Model):
 class FoldedField(models.CharField):  # type: ignore[type-arg]
     """Folds case on the way into the database, and only there."""
 
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002  # Django's signature
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # Django's signature
         value = super().get_db_prep_value(value, connection, prepared)
         return value.lower() if isinstance(value, str) else value
 

@@ -68,8 +68,12 @@ class Crew:
             time.sleep(0.05)
 
     def kill(self, kind: str) -> None:
-        """Kill one of them, and start another in its place."""
+        """Kill one of them while it is about to write something, and start another in its place."""
         found = self._random.choice([item for item in self._all if item[0] == kind and item[2].poll() is None])
+        before, until = self._noted(found[2]), time.monotonic() + PATIENCE
+        while self._noted(found[2]) == before and time.monotonic() < until:
+            time.sleep(0.0005)
+        time.sleep(self._random.random() * 0.004)
         found[2].kill()
         found[2].wait()
         self._all.remove(found)
@@ -109,6 +113,10 @@ class Crew:
                 cwd=ROOT, env=self._environment, stdout=log, stderr=log, preexec_fn=end_with_parent(),
             )  # fmt: skip
         self._all.append((kind, number, process))
+
+    def _noted(self, process: subprocess.Popen[bytes]) -> int:
+        """Return how many bytes of notes a process has written."""
+        return sum(path.stat().st_size for path in self._directory.glob(f"{process.pid}-*.notes"))
 
     def _log(self, kind: str, number: int) -> str:
         return (self._directory / f"{kind}-{number}.log").read_text(errors="replace")[-2000:]

@@ -68,7 +68,7 @@ def judge(directory: Path) -> Verdict:
     looks = [note for note in notes if isinstance(note, (Gap, Counted))]
     committed = {(write.key, write.version) for write in writes if write.outcome is not Outcome.ABORTED}
     return Verdict(
-        all=check([*reads, *writes], initial=_INITIAL), promised=check([*_unexcused(reads, unreached), *excused], initial=_INITIAL),
+        all=check([*reads, *writes], initial=_INITIAL), promised=check([*_unexcused(reads, unreached, writes), *excused], initial=_INITIAL),
         lists=len(looks), wrong_lists=tuple(_wrong(looks, writes)), wrong_lists_promised=tuple(_wrong(looks, excused)),
         unreached=len(unreached & committed), unpaid=len((unreached & committed) - set(paid)), unknown=unknown,
         troubles=tuple(f"{note.where}: {note.error[:300]}" for note in notes if isinstance(note, Trouble)), forms=_forms(notes),
@@ -117,11 +117,13 @@ def _excused(write: Write, unreached: set[Place], paid: Mapping[Place, float]) -
     return Write(write.key, write.version, write.invoked, math.inf, Outcome.UNKNOWN, write.absent)
 
 
-def _unexcused(reads: Sequence[Read], unreached: set[Place]) -> list[Operation]:
-    """Return the reads; one that saw what the store did not know of yet binds no later read of its session."""
+def _unexcused(reads: Sequence[Read], unreached: set[Place], writes: Iterable[Write]) -> list[Operation]:
+    """Return the reads; one that saw what the store did not know of yet (a row gone, perhaps) binds no later read of its session."""
+    seen_of: set[tuple[str, int | None]] = set(unreached)
+    seen_of |= {(write.key, None) for write in writes if write.absent and (write.key, write.version) in unreached}
     return [
         Read(read.key, read.version, read.invoked, read.returned, f"{read.session} {number}", read.hit)
-        if read.version is not None and (read.key, read.version) in unreached else read
+        if (read.key, read.version) in seen_of else read
         for number, read in enumerate(reads)
     ]
 

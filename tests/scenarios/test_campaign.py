@@ -81,6 +81,15 @@ def test_a_write_that_could_not_reach_the_store_is_promised_when_it_was_paid_for
     assert told.verdict().promised.stale == 1
 
 
+def test_a_row_that_was_seen_gone_before_that_was_promised_may_be_seen_again(told: Told) -> None:
+    told.wrote(1, 1.0, 2.0, absent=True)
+    told.notes.add(Unreached("book:1", 1), Paid("book:1", 1, 4.0))
+    told.read(None, 2.5, 2.6)
+    told.read(0, 3.0, 3.1)
+    assert told.verdict().promised.is_clean
+    assert told.verdict().all.stale == 1
+
+
 def test_a_write_of_a_killed_process_may_be_seen_and_need_not(told: Told) -> None:
     told.notes.add(Intent("book:1", 1, 1.0))
     told.read(1, 2.0, 2.1)

@@ -1,3 +1,3 @@
 """A module of a project that fails while it is imported."""
 
-vary = {}["no such environment"]
+raise KeyError("no such environment")

@@ -17,7 +17,7 @@ from typing import Any
 from django.db.models.sql import Query
 
 from cache_consistency import conf, events
-from cache_consistency.capture import identity
+from cache_consistency.capture.identity import Unnamed
 from cache_consistency.capture.reads import Reads, Uncacheable, analyse
 from cache_consistency.capture.tagging import table_tags
 from cache_consistency.declare import tracked
@@ -68,7 +68,7 @@ def answer(
         if store is None:
             raise Plainly
         question = make_question(text, reads, scope, form.fingerprint)
-    except identity.Unnamed as error:
+    except Unnamed as error:
         events.count("bypass", label, "unnamed")
         raise Plainly from error
     shell = ReadShell(store, connection, tables=reads.tables, label=label, load=_Loader(label, form, reads, load))

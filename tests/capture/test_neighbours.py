@@ -172,9 +172,13 @@ class TestInsideTestCase:
     def test_a_block_that_rolls_back_tells_nothing(self, recorder: Recorder, database: str) -> None:
         Category.objects.using(database).filter(pk=1).update(title="before")
         recorder.commits.clear()
-        with transaction.atomic(using=database):
-            Category.objects.using(database).filter(pk=1).update(title="taken back")
-            transaction.set_rollback(True, using=database)
+
+        def fail() -> None:
+            with transaction.atomic(using=database):
+                Category.objects.using(database).filter(pk=1).update(title="taken back")
+                raise KeyError
+        with pytest.raises(KeyError):
+            fail()
         assert not recorder.commits
 
     def test_a_block_that_fails_is_none(self, recorder: Recorder, database: str, connection: Any) -> None:

@@ -116,19 +116,20 @@ class RedisStore:
 
     def resolve_soon(self, tags: Sequence[str], token: str, on_answer: Callable[[int | StoreError], None]) -> None:
         line, lua = self._lines.mine(), script("resolve")
+        known = line.known                                          # not the line: what waits in it must not outlive its thread
 
         def packed() -> bytes:
             # By its hash only where the server is known to have it: NOSCRIPT might never be read, and then nothing was resolved.
-            pack = lua.by_hash if lua.sha in line.known else lua.by_source
+            pack = lua.by_hash if lua.sha in known else lua.by_source
             return pack(tags, token, random_part(), self._clean_ttl, "0")
 
         def on_reply(reply: Any) -> None:
             if isinstance(reply, NO_SCRIPT):                        # forgotten after MARK
-                line.known.clear()
+                known.clear()
                 self._resolve_now(tags, token, on_answer)
                 return
             if not isinstance(reply, Exception):
-                line.known.add(lua.sha)
+                known.add(lua.sha)
             on_answer(self._late(reply))
         self._call(lambda: line.send(packed(), on_reply, packed), answered=False)
 

@@ -35,7 +35,7 @@ class Verdict:
     unreached: int
     unpaid: int
     unknown: int
-    """Writes of killed processes that may have committed."""
+    """Writes that were under way when their process was killed."""
     troubles: tuple[str, ...]
     forms: Mapping[str, int]
 
@@ -50,7 +50,7 @@ class Verdict:
             (f"lists      {self.lists} judged by what was missing or counted: {len(self.wrong_lists_promised)} stale, "
              f"{len(self.wrong_lists)} with what is not promised"),
             (f"writes     {self.unreached} could not reach the store ({self.unpaid} of them killed before they paid), "
-             f"{self.unknown} were killed half-way"),
+             f"{self.unknown} were under way in a process that was killed"),
         ]
         lines += [f"finding    {finding}" for finding in self.promised.findings]
         lines += [f"finding    {text}" for text in self.wrong_lists_promised[:5]]
@@ -87,7 +87,7 @@ def _forms(notes: Iterable[Note]) -> dict[str, int]:
 
 
 def _writes(operations: Iterable[Operation], notes: Iterable[Note]) -> tuple[list[Write], int]:
-    """Return the writes that committed or may have, each version once, and how many of them are in doubt."""
+    """Return the writes that committed or may have, each version once, and how many were under way when their process was killed."""
     known: dict[Place, Write] = {}
     heard: Counter[Place] = Counter()
     for operation in operations:
@@ -101,8 +101,9 @@ def _writes(operations: Iterable[Operation], notes: Iterable[Note]) -> tuple[lis
             intended[note.key, note.version].append(note)
     doubtful = 0
     for place, intents in intended.items():
-        if place not in known and len(intents) > heard[place]:
-            doubtful += 1
+        left = len(intents) - heard[place]
+        doubtful += left
+        if place not in known and left:
             first = min(intents, key=lambda intent: intent.at)
             known[place] = Write(first.key, first.version, first.at, math.inf, Outcome.UNKNOWN, first.absent)
     return list(known.values()), doubtful

@@ -22,6 +22,11 @@ class Strange(models.Model):
         cache_policy = {"ttl": "1h"}
 
 
+def cached_in(database: str, model: Any) -> Any:
+    """Return the cached manager of ``model`` on the alias ``database``."""
+    return model.cached.db_manager(database)
+
+
 class FoldedField(models.CharField):  # type: ignore[type-arg]
     """Folds case on the way into the database, and only there."""
 

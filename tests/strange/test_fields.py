@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.shelf.stage import Stage
-from tests.strange.models import Folded
+from tests.strange.models import Folded, cached_in
 
 
 def test_a_field_that_changes_its_value_on_the_way_is_no_precise_lookup(stage: Stage) -> None:
     """A reader knows what it asked for, a writer what the database holds: only the field could say that they are the same."""
     Folded.objects.using(stage.database).create(code="ABC")
-    cached = Folded.cached.db_manager(stage.database)
+    cached = cached_in(stage.database, Folded)
     reads: list[Callable[[], Any]] = [lambda: cached.get(code="ABC").version, lambda: cached.filter(code="AbC").first().version]
     for read in reads:
         before = read()

@@ -9,7 +9,7 @@ import pytest
 from django.db.models import F, Func, IntegerField, Value
 
 from tests.shelf.stage import Stage
-from tests.strange.models import Dotted
+from tests.strange.models import Dotted, cached_in
 
 
 class Writes(Func):
@@ -48,7 +48,7 @@ def test_a_function_that_writes_is_seen_in_whatever_select_it_stands(stage: Stag
     """)
     try:
         def read() -> Any:
-            return Dotted.cached.db_manager(stage.database).get(pk=pk).version
+            return cached_in(stage.database, Dotted).get(pk=pk).version
         read()
         assert stage.asked(read) == (1, 0)
         call(stage)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.shelf.stage import Stage
-from tests.strange.models import Dotted, Street
+from tests.strange.models import Dotted, Street, cached_in
 
 
 @pytest.mark.parametrize(("model", "sql"), [
@@ -19,7 +19,7 @@ def test_a_raw_write_is_seen_whatever_the_table_is_called(stage: Stage, model: A
     pk = model.objects.using(stage.database).create().pk
 
     def read() -> Any:
-        return model.cached.db_manager(stage.database).get(pk=pk).version
+        return cached_in(stage.database, model).get(pk=pk).version
     read()
     assert stage.asked(read) == (1, 0)
     with stage.connection.cursor() as cursor:

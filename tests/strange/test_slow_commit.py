@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -58,6 +58,6 @@ def test_a_mark_that_was_not_renewed_counts_as_none(make_stage: Callable[..., St
     with stage.atomic():
         stage.books.filter(pk=pk).update(version=2)
         stage.store.after("mark", grow_old)
-        stage.store.before("mark", lambda: None)
+        stage.store.before("mark", lambda: None)                     # the first
         stage.store.before("mark", fail)
     assert waited_for == [1]

@@ -19,10 +19,12 @@ def begin() -> None:
     if not (tracked.any_declared() and settings.ENABLED and settings.CACHE):
         return
     from cache_consistency.capture import hooks, sink
+    from cache_consistency.invalidation import idle
     from cache_consistency.invalidation.service import Service
     if sink.installed() is None:
         sink.install(Service())
     hooks.install()
+    idle.connect()
 
 
 install_option_names()
@@ -39,9 +41,8 @@ class CacheConsistencyConfig(AppConfig):
 
     def ready(self) -> None:
         from cache_consistency.declare.checks import register_checks
-        from cache_consistency.invalidation import idle
         from cache_consistency.invalidation.receivers import connect
         from cache_consistency.invalidation.registry import registry
         register_checks()
         registry.on_register(connect)
-        idle.connect()
+        begin()                                                      # again: Celery may have been imported since the first declaration

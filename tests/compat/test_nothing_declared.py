@@ -66,6 +66,7 @@ def test_with_declarations_a_start_replaces_what_is_planned_and_opens_nothing(
     """The look at Django sees every replacement, so it would have seen one above."""
     found = new_child("sqlite").run("replaced")
     assert {*changed_by_us(found, bare)} == {NAMES_OF_META, *found["planned"]}
+    assert found["receivers"] == ["class_prepared", "request_finished", "setting_changed"]
     opens_nothing(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import redis
 
 from cache_consistency.testing.servers import free_port
 from tests.compat.child import Child
@@ -92,10 +93,19 @@ def test_commands_do_without_redis(project: Child) -> None:
     assert hits == [0, 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("redis", ["there", "away"])
-def test_a_test_suite_runs_as_if_the_app_were_not_there(project: Child, redis: str, request: pytest.FixtureRequest) -> None:
-    url = request.getfixturevalue("redis_url") if redis == "there" else f"redis://127.0.0.1:{free_port()}/0"
+def run_suite(project: Child, url: str) -> None:
     given = {**settings(url), "MIGRATION_MODULES": {}, "CACHE_CONSISTENCY": {"CACHE": "consistent"}}
     said = project.manage("test", "small_tests", **given)
     assert "Ran 3 tests" in said
     assert "\nOK" in said
+
+
+def test_a_test_suite_leaves_redis_alone(project: Child, redis_url: str) -> None:
+    run_suite(project, redis_url)
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.dbsize() == 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_test_suite_does_without_redis(project: Child) -> None:
+    run_suite(project, f"redis://127.0.0.1:{free_port()}/0")

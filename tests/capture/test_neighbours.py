@@ -161,12 +161,12 @@ class TestInsideTestCase:
 
     def test_what_a_savepoint_takes_back_is_told_again(self, recorder: Recorder, database: str, connection: Any) -> None:
         Item.objects.using(database).create(sku="before", category_id=1)
-        savepoint = transaction.savepoint(using=database)
+        savepoint = connection.savepoint()
         Category.objects.using(database).filter(pk=1).update(title="taken back")
         with transaction.atomic(using=database):
             Category.objects.using(database).filter(pk=2).update(title="taken back")
         recorder.commits.clear()
-        transaction.savepoint_rollback(savepoint, using=database)
+        connection.savepoint_rollback(savepoint)
         assert [spelled(connection, tags) for tags in recorder.commits] == [{"category any", "category row:1", "category row:2"}]
 
     def test_a_block_that_rolls_back_tells_nothing(self, recorder: Recorder, database: str) -> None:

@@ -39,11 +39,12 @@ def install(*, testcase: bool = False) -> None:
         if not _replaced:
             for owner, name, make in _plan():
                 _replace(owner, name, make)
-        if testcase and (Atomic, "__exit__") not in {(owner, name) for owner, name, _ in _replaced}:
-            for owner, name, make in _of_testcase():
-                _replace(owner, name, make)
+        if testcase:
+            if (Atomic, "__exit__") not in {(owner, name) for owner, name, _ in _replaced}:
+                for owner, name, make in _of_testcase():
+                    _replace(owner, name, make)
             sink.listen(hooked_testcase.told)
-            state.set_testcase(True)
+            state.set_testcase(True)                                  # whoever asked before may have switched it off again
 
 
 def uninstall() -> None:

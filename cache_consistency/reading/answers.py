@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db.models.sql import Query
 
-from cache_consistency import conf, events
+from cache_consistency import conf, events, stores, switches
 from cache_consistency.capture.identity import Unnamed
 from cache_consistency.capture.reads import Reads, Uncacheable, analyse
 from cache_consistency.capture.tagging import table_tags
@@ -56,7 +56,7 @@ def answer(
     """Answer a described question; ``sql`` is asked for only if this process has not analysed the description before."""
     policy = tracked.policy_for(query.model)                          # type: ignore[arg-type]
     label = query.model._meta.concrete_model._meta.label              # type: ignore[union-attr]
-    if policy is None or serving_store(connection, (), label) is None:
+    if policy is None or switches.reads() == "off" or stores.current() is None:
         raise Plainly
     try:
         scope = scope_of(query, connection)

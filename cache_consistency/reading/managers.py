@@ -17,7 +17,6 @@ from django.db.models.manager import BaseManager
 from django.db.models.signals import class_prepared
 from django.db.models.sql import Query
 
-from cache_consistency import switches
 from cache_consistency.reading.asynchronous import Elsewhere, aget_instance, aget_many
 from cache_consistency.reading.lookups import NotByLookup, get_instance
 from cache_consistency.reading.plans import plan_for
@@ -79,7 +78,7 @@ class CachedManagerMixin:
 
         :raises DoesNotExist, MultipleObjectsReturned: as Django; that a row is missing is cached, too, until it is inserted.
         """
-        if len(kwargs) == 1 and not args and self._direct and switches.reads() != "off":
+        if len(kwargs) == 1 and not args and self._direct:
             connection = connections[self._primary()]
             plan = plan_for(self.model, connection)
             if plan is not None:

@@ -8,14 +8,14 @@ tracked list and the settings stay what they were.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db.models import Field, Model
 from django.db.models.fields.related import ForeignKey
 
 from cache_consistency import conf
-from cache_consistency.capture.equality import field_text, is_exact
+from cache_consistency.capture.equality import is_exact, text_maker
 from cache_consistency.capture.tagging import table_tags
 from cache_consistency.codecs.rows import RowCodec, codec_for
 from cache_consistency.declare import tracked
@@ -36,6 +36,8 @@ class Lookup:
     is_pk: bool
     plain: type | None
     """A value of exactly this type is what the database gets; anything else is prepared by the field first."""
+    text: Callable[[object], str]
+    """`equality.field_text` of the field."""
 
     def prepare(self, value: object) -> object:
         """
@@ -74,7 +76,7 @@ class Plan:
 
         :raises InexactValue: equality with this value is the database's business.
         """
-        text, tags = field_text(connection, lookup.field, value), table_tags(connection, lookup.table)
+        text, tags = lookup.text(value), table_tags(connection, lookup.table)
         tag = tags.row(text) if lookup.is_pk else tags.col(lookup.field.column, text)
         canonical = f"{self.label} {tag}={value!a}".encode("ascii")
         key = f"{self.entries}{tag}"                                # a tag is as good a name as a hash, and costs nothing
@@ -133,7 +135,7 @@ def _lookups(model: type[Model], connection: Any, tables: tuple[str, ...]) -> di
             continue
         if is_pk and not _one_key_through(model, tables) or not is_pk and len(tables) > 1:
             continue                                                # rows are joined: the query's analysis knows better
-        found[name] = Lookup(name, field, table, is_pk, _plain(field))
+        found[name] = Lookup(name, field, table, is_pk, _plain(field), text_maker(connection, field))
     return found
 
 

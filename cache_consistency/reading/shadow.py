@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from cache_consistency import events, switches
+from cache_consistency import events
 from cache_consistency.conf import app_settings
 from cache_consistency.exceptions import StoreError
 from cache_consistency.protocol.entries import validate
@@ -18,7 +18,8 @@ from cache_consistency.reading.shell import ReadShell
 
 
 def shadowing() -> bool:
-    return switches.reads() == "shadow"
+    """Return whether a read that the cache may answer is only compared with it."""
+    return app_settings().READS == "shadow"
 
 
 def compared(shell: ReadShell, question: Question, answer: bytes | Loaded) -> Loaded:

@@ -6,11 +6,13 @@ import dataclasses
 import itertools
 import socket
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 
 from cache_consistency.capture import hooks
+from example_project.catalog.models import Category, Country, Product, Supplier
 from tests.bench.measuring import Way
 from tests.shelf.models import MeasuredByKey, MeasuredByLookups
 
@@ -46,6 +48,23 @@ def fill() -> None:
         model.objects.using(DATABASE).bulk_create(rows)
 
 
+def stock_the_shop() -> int:
+    """Make a shelf of fifty products, rows as wide as shops have them; returns the category's pk."""
+    category, made = Category.objects.using(DATABASE).get_or_create(name="Measured", slug="measured")
+    if not made:
+        return int(category.pk)
+    country = Country.objects.using(DATABASE).create(code="NL", name="Netherlands")
+    supplier = Supplier.objects.using(DATABASE).create(name="Measured", country=country)
+    Product.objects.using(DATABASE).bulk_create([
+        Product(
+            sku=f"ME-{n}", slug=f"measured-{n}", name=f"Measured {n}", description="Comes with everything it needs and nothing else.",
+            price=Decimal(n), stock=n, category=category, supplier=supplier, attributes={"weight_g": n, "colours": ["moss", "sand"]},
+        )
+        for n in range(LISTED)
+    ])
+    return int(category.pk)
+
+
 def cases(redis: socket.socket) -> list[Case]:
     """Return all cases; ``redis`` is a connection to the server that nobody else uses."""
     return [*_reads(redis), *_writes()]
@@ -56,7 +75,7 @@ def _reads(redis: socket.socket) -> list[Case]:
     cached, plain = managers.cached.db_manager(DATABASE), managers.objects.using(DATABASE)
     keys = list(plain.order_by("pk").values_list("pk", flat=True))
     turn = itertools.cycle(keys)
-    hundred = keys[:100]
+    hundred, shelf = keys[:100], stock_the_shop()
     for pk in keys:
         cached.get(pk=pk)
     return [
@@ -69,6 +88,10 @@ def _reads(redis: socket.socket) -> list[Case]:
             "cached.filter": Way(lambda: list(cached.filter(mark="L"))),
             "objects.filter": Way(lambda: list(plain.filter(mark="L"))),
         }, "objects.filter", "cached.filter", 3.0, at_least=True),
+        Case("list of 50 of the shop's products", {
+            "Product.cached": Way(lambda: list(Product.cached.using(DATABASE).filter(category_id=shelf))),
+            "Product.objects": Way(lambda: list(Product.objects.using(DATABASE).filter(category_id=shelf))),
+        }, "Product.objects", "Product.cached", 3.0, at_least=True),
         Case("100 rows by pk, against PostgreSQL", {
             "cached.get_many": Way(lambda: cached.get_queryset().get_many(hundred)),
             "objects.in_bulk": Way(lambda: plain.in_bulk(hundred)),

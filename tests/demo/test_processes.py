@@ -33,13 +33,15 @@ def start(tmp_path: Path, program: str, name: str = "child") -> Child:
 
 def test_the_group_ends_with_its_leader_and_nobody_else_does(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "600"]) as bystander:
-        child = start(tmp_path, WITH_CHILD)
-        grandchild = int(child.log_end())
-        end_all([child])
-        assert not child.running
-        assert not alive(grandchild)
-        assert bystander.poll() is None
-        bystander.kill()
+        try:
+            child = start(tmp_path, WITH_CHILD)
+            grandchild = int(child.log_end())
+            end_all([child])
+            assert not child.running
+            assert not alive(grandchild)
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
 
 
 def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -50,7 +51,14 @@ class Child:
             "PYTHONHASHSEED": "0",
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("CACHE_CONSISTENCY_")}
-        return subprocess.run(
-            [sys.executable, *arguments], cwd=self.directory, env={**inherited, **ours, **(environment or {})},
-            capture_output=True, text=True, timeout=LIMIT, check=False,
+        process = subprocess.Popen(
+            [sys.executable, "-X", "faulthandler", *arguments], cwd=self.directory, env={**inherited, **ours, **(environment or {})},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
+        try:
+            said, errors = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)                       # where every thread stands goes to its stderr
+            said, errors = process.communicate()
+            errors += f"\nstill running after {LIMIT} s"
+        return subprocess.CompletedProcess(arguments, process.returncode, said, errors)

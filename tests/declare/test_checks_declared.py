@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.checks import CheckMessage
+from django.test import override_settings
 
 from cache_consistency.codecs import rows
 from cache_consistency.declare import tracked
@@ -13,8 +14,11 @@ LABEL = "declare_tests"
 
 
 def _policy(policy: Any, model: str = "Product") -> dict[str, CheckMessage]:
-    """Findings about one policy; W030 and W031 of the standing models are theirs."""
-    result = found(check_declarations, {"MODELS": {f"{LABEL}.{model}": policy}})
+    """Findings about one policy; W030 and W031 of the standing models are theirs, and so is whatever is told of other tests' models."""
+    with override_settings(CACHE_CONSISTENCY={"MODELS": {f"{LABEL}.{model}": policy}}):
+        messages = check_declarations(None)
+    ours = [message for message in messages if getattr(message.obj, "__module__", __name__).startswith("tests.declare.")]
+    result = {str(message.id).removeprefix("cache_consistency."): message for message in ours}
     return {number: message for number, message in result.items() if number not in {"W030", "W031"}}
 
 

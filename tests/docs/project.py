@@ -33,7 +33,8 @@ def files() -> dict[str, str]:
     named = {}
     for block in blocks(text("quickstart.md"), "python"):
         first, _, rest = block.partition("\n")
-        named[first.removeprefix("# ")] = rest
+        if first.startswith("# "):
+            named[first.removeprefix("# ")] = rest
     return named
 
 

@@ -39,7 +39,7 @@ def active_cache(store: Store | None = None, **settings: Any) -> Iterator[Store]
     """
     chosen: Store = store if store is not None else MemoryStore(Keyspace(f"test-{secrets.token_hex(6)}"))
     given = {"CACHE": "default", **getattr(django_settings, conf.NAME, {}), "NAMESPACE": chosen.keyspace.namespace, **settings}
-    hooked, counted, told = bool(hooks.installed()), state.testcase, sink.installed()
+    hooked, counted, told = hooks.installed(), state.testcase, sink.installed()
     with contextlib.ExitStack() as stack:
         stack.callback(_end, hooked=hooked, counted=counted, told=told)
         stack.enter_context(override_settings(**{conf.NAME: given}))
@@ -53,10 +53,12 @@ def active_cache(store: Store | None = None, **settings: Any) -> Iterator[Store]
             chosen.flush_replies()
 
 
-def _end(*, hooked: bool, counted: bool, told: sink.Sink | None) -> None:
+def _end(*, hooked: list[str], counted: bool, told: sink.Sink | None) -> None:
     retry.queue.forget()
     recovering.forget()
     sink.install(told)
-    state.set_testcase(counted)
-    if not hooked:
+    if hooks.installed() != hooked:
         hooks.uninstall()
+        if hooked:
+            hooks.install()
+    state.set_testcase(counted)

@@ -242,7 +242,8 @@ def conduct(options: Options, show: screen.Screen) -> int:
         return 2
     options.directory.mkdir(parents=True, exist_ok=True)
     RUN_FILE.parent.mkdir(parents=True, exist_ok=True)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # also SIGINT: a shell that starts us in the background has it ignored, and Python leaves it so
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _as_ctrl_c)
     try:
         return Conductor(options, show).run()
